@@ -1,0 +1,4 @@
+//! Bytes to values and back.
+#![forbid(unsafe_code)]
+
+pub mod messages;
