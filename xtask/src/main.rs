@@ -1,11 +1,31 @@
 //! Developer commands: `cargo xtask help`.
+//!
+//! Whatever can be checked before a change is committed hangs on `cargo xtask test`; nothing else is needed on
+//! a machine that has a Rust toolchain.
+
+#![forbid(unsafe_code)]
 
 mod codegen;
+mod commands;
+mod licenses;
+mod process;
+mod smoke;
+mod steps;
+mod suite;
+mod system_packages;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Developer commands of Gamewire")]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Developer commands of Gamewire"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -13,16 +33,68 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run everything that must pass before a change is committed
+    Test(suite::Options),
+    /// Check the structure of the repository: dependencies, sizes, names, documents
+    Tidy,
+    /// Check the license of every dependency against deny.toml
+    Licenses,
     /// Generate the protobuf types of gamewire-wire from its .proto files
     Codegen {
         /// Only say whether the committed output is up to date
         #[arg(long)]
         check: bool,
     },
+    /// Run the interop matrix with Valve's C++ library
+    Interop {
+        /// Arguments for the matrix itself
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Let the simulator run random worlds until one fails or the time is over
+    Sim {
+        /// How long, in minutes of real time
+        #[arg(long, default_value_t = 10)]
+        minutes: u32,
+        /// First seed; each following world takes the next one
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Fuzz one target with cargo-fuzz on a nightly toolchain
+    Fuzz {
+        /// Name of the target, see fuzz/
+        target: String,
+        /// How long, in seconds
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Test(options) => suite::run(&options),
+        Command::Tidy => tidy::run(),
+        Command::Licenses => licenses::run(),
         Command::Codegen { check } => codegen::run(check),
+        Command::Interop { arguments } => commands::interop(&arguments),
+        Command::Sim { minutes, seed } => commands::sim(minutes, seed),
+        Command::Fuzz { target, seconds } => commands::fuzz(&target, seconds),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<suite::Failed>() => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+/// The names of all subcommands, for the check that the documents name no other.
+fn subcommand_names() -> Vec<String> {
+    use clap::CommandFactory as _;
+    Arguments::command()
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect()
 }

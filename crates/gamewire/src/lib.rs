@@ -1,1 +1,6 @@
 //! Filled in shortly.
+
+pub mod fake_network;
+pub mod io;
+
+pub use gamewire_proto::Time;

@@ -1,0 +1,99 @@
+//! What the machines of one connection need to know of its configuration.
+//!
+//! The declarative table of all values, their scopes and their inheritance is the business of the
+//! `gamewire` crate; it resolves to this plain struct.
+
+use std::time::Duration;
+
+/// Resolved configuration of one connection (api.md §3.8).
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConnectionConfig {
+    /// How long the handshake may take.
+    pub timeout_initial: Duration,
+    /// How long a connected peer may stay silent.
+    pub timeout_connected: Duration,
+    /// What the sending half needs.
+    pub send: SendConfig,
+    /// Limits of the receiving half.
+    pub receive: ReceiveLimits,
+    /// Cipher choice, 0 (AES only) to 3 (plain only), `Unencrypted`.
+    pub unencrypted: u8,
+    /// `IP_AllowWithoutAuth`: 0 refuse, 1 allow with a warning, 2 allow.
+    pub allow_without_auth: u8,
+    /// `IPLocalHost_AllowWithoutAuth`: as above, for loopback peers; the larger of the two counts.
+    pub allow_without_auth_localhost: u8,
+    /// `SendTimeSincePreviousPacket`: whether data packets tell when the previous one left.
+    pub send_time_since_previous: bool,
+}
+
+/// Configuration of the sending half.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SendConfig {
+    /// `SendBufferSize`: bytes that may wait to be sent for the first time.
+    pub buffer_bytes: usize,
+    /// `SendRateMin`, bytes per second.
+    pub rate_min: u32,
+    /// `SendRateMax`, bytes per second; `i32::MAX` means no limit.
+    pub rate_max: u32,
+    /// `NagleTime`: how long a small message waits for company.
+    pub nagle_time: Duration,
+    /// `MTU_PacketSize`: largest UDP payload sent, 200..=1300 bytes.
+    pub mtu: usize,
+}
+
+/// Limits of the receiving half; a remote peer cannot make us hold more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReceiveLimits {
+    /// `RecvBufferSize`: bytes of partial and unread messages.
+    pub buffer_bytes: usize,
+    /// `RecvBufferMessages`: unread messages.
+    pub buffer_messages: usize,
+    /// `RecvMaxMessageSize`: largest message accepted, bytes.
+    pub max_message_bytes: usize,
+    /// `RecvMaxSegmentsPerPacket`: segments read from one packet.
+    pub max_segments_per_packet: usize,
+    /// `OutOfOrderCorrectionWindowMicroseconds`: how long a packet that came early waits.
+    pub out_of_order_window: Duration,
+}
+
+/// A rate of `i32::MAX` bytes per second stands for "no limit".
+pub const UNLIMITED_RATE: u32 = i32::MAX as u32;
+
+impl Default for ConnectionConfig {
+    fn default() -> Self {
+        Self {
+            timeout_initial: Duration::from_secs(10),
+            timeout_connected: Duration::from_secs(10),
+            send: SendConfig::default(),
+            receive: ReceiveLimits::default(),
+            unencrypted: 0,
+            allow_without_auth: 2,
+            allow_without_auth_localhost: 2,
+            send_time_since_previous: false,
+        }
+    }
+}
+
+impl Default for SendConfig {
+    fn default() -> Self {
+        Self {
+            buffer_bytes: 512 * 1024,
+            rate_min: 256 * 1024,
+            rate_max: 256 * 1024,
+            nagle_time: Duration::from_micros(5000),
+            mtu: 1300,
+        }
+    }
+}
+
+impl Default for ReceiveLimits {
+    fn default() -> Self {
+        Self {
+            buffer_bytes: 1024 * 1024,
+            buffer_messages: 1000,
+            max_message_bytes: 512 * 1024,
+            max_segments_per_packet: 1300,
+            out_of_order_window: Duration::from_micros(1000),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! What leaves: control datagrams first, then data packets in batches of one size.
+
+use std::time::Duration;
+
+use gamewire_wire::{
+    limits::{DATA_HEADER_LEN, MAX_ENCRYPTED_PAYLOAD, MAX_UDP_PAYLOAD, TAG_LEN},
+    snp::PacketWriter,
+    udp::{self, DataHeader},
+};
+
+use super::{Connection, phase::Phase, session::Session};
+use crate::{
+    Time,
+    config::ConnectionConfig,
+    event::Transmit,
+    recovery::Probe,
+    send::{SendQueues, SentContent},
+    stats::AckRequest,
+};
+
+/// Headers, statistics and seal: the packet size less what a peer of Valve's expects to hold.
+const PACKET_OVERHEAD: usize = MAX_UDP_PAYLOAD - MAX_ENCRYPTED_PAYLOAD + TAG_LEN;
+
+/// Room in a packet that acks may not take from the data, in parts of the whole.
+const ACK_SHARE: usize = 2;
+
+/// The gap since the previous packet is told in units of 16 µs if it is shorter than 250 ms.
+const MAX_TOLD_GAP_US: u64 = 250_000;
+
+/// What the sender decided and has not yet done.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    max_plaintext: usize,
+    mtu: usize,
+    tell_gap: bool,
+    previous_sent: Option<Time>,
+    stats_wanted: bool,
+    probes: u8,
+    last_ack_request: Time,
+    content: SentContent,
+}
+
+impl Outgoing {
+    pub(super) fn new(now: Time, config: &ConnectionConfig) -> Self {
+        let mtu = config.send.mtu.clamp(200, MAX_UDP_PAYLOAD);
+        Self {
+            max_plaintext: mtu - PACKET_OVERHEAD,
+            mtu,
+            tell_gap: config.send_time_since_previous,
+            previous_sent: None,
+            stats_wanted: false,
+            probes: 0,
+            last_ack_request: now,
+            content: SentContent::default(),
+        }
+    }
+
+    pub(super) fn probe(&mut self, probe: Probe) {
+        self.probes = self.probes.max(probe.packets);
+    }
+
+    pub(super) fn send_stats(&mut self) {
+        self.stats_wanted = true;
+    }
+}
+
+/// Why a packet is to leave now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// Data, with whatever else is due.
+    Data,
+    /// A probe: data again if there is any, and a request to acknowledge at once.
+    Probe,
+    /// Acks, statistics or a keep-alive.
+    Bare,
+}
+
+impl Connection {
+    /// Appends datagrams to `out`: at most `max_datagrams` in one batch, all but the last of one
+    /// length. `None`: nothing to send now.
+    pub fn poll_transmit(
+        &mut self,
+        now: Time,
+        out: &mut Vec<u8>,
+        max_datagrams: usize,
+    ) -> Option<Transmit> {
+        let destination = self.remote;
+        if let Some(datagram) = self.outbox.pop_front() {
+            out.extend_from_slice(&datagram);
+            return Some(Transmit { destination, len: datagram.len(), segment_size: None });
+        }
+        if !matches!(self.phase, Phase::Connected | Phase::Lingering) {
+            return None;
+        }
+        let session = self.session.as_mut()?;
+        let (len, segment_size) =
+            session.write_batch(now, out, max_datagrams.max(1), &mut self.queues)?;
+        self.announce_room();
+        Some(Transmit { destination, len, segment_size })
+    }
+}
+
+impl Session {
+    fn write_batch(
+        &mut self,
+        now: Time,
+        out: &mut Vec<u8>,
+        max_datagrams: usize,
+        queues: &mut SendQueues,
+    ) -> Option<(usize, Option<usize>)> {
+        let start = out.len();
+        let mut size = self.outgoing.mtu;
+        let mut count = 0;
+        while count < max_datagrams {
+            let Some(due) = self.due(now, queues) else { break };
+            let written = self.write_packet(now, out, size, due, queues);
+            count += 1;
+            if count == 1 {
+                size = written;
+            } else if written < size {
+                break;
+            }
+        }
+        let len = out.len() - start;
+        (count > 0).then_some((len, (count > 1).then_some(size)))
+    }
+
+    fn due(&self, now: Time, queues: &SendQueues) -> Option<Due> {
+        if self.outgoing.probes > 0 {
+            return Some(Due::Probe);
+        }
+        if self.data_may_go(now) && queues.ready_at(now).is_some_and(|ready| ready <= now) {
+            return Some(Due::Data);
+        }
+        let ack_due = self.acks.deadline().is_some_and(|deadline| deadline <= now);
+        (ack_due || self.outgoing.stats_wanted).then_some(Due::Bare)
+    }
+
+    fn data_may_go(&self, now: Time) -> bool {
+        self.recovery.may_send()
+            && self.recovery.bytes_in_flight() < self.controller.congestion_window()
+            && self.pacer.next_send(now).is_none_or(|at| at <= now)
+    }
+
+    /// When data that waits may leave.
+    pub(super) fn next_send(&self, now: Time, queues: &SendQueues) -> Option<Time> {
+        if self.outgoing.probes > 0 || self.outgoing.stats_wanted {
+            return Some(now);
+        }
+        let ready = queues.ready_at(now)?;
+        if !self.recovery.may_send()
+            || self.recovery.bytes_in_flight() >= self.controller.congestion_window()
+        {
+            // An ack or a timer of the recovery opens the way.
+            return None;
+        }
+        Some(self.pacer.next_send(now).map_or(ready, |at| at.max(ready)))
+    }
+
+    /// Writes one packet of at most `limit` bytes and returns its length.
+    fn write_packet(
+        &mut self,
+        now: Time,
+        out: &mut Vec<u8>,
+        limit: usize,
+        due: Due,
+        queues: &mut SendQueues,
+    ) -> usize {
+        let start = out.len();
+        let number = self.recovery.next_packet_number();
+        self.write_header(now, out, number, due, queues);
+        let header_len = out.len() - start;
+        let overhead = self.sealer.overhead();
+        let room = (limit - header_len - overhead).min(self.outgoing.max_plaintext);
+        let plaintext_start = out.len();
+        let mut content = std::mem::take(&mut self.outgoing.content);
+        content.clear();
+        let mut writer = PacketWriter::new(out, room);
+        writer.stop_waiting(number, self.recovery.stop_waiting_before());
+        self.acks.write_ack(now, &mut writer, room / ACK_SHARE);
+        if due != Due::Bare || self.data_may_go(now) {
+            queues.fill(now, &mut writer, &mut content);
+        }
+        self.sealer.seal(number, out, plaintext_start);
+        let len = out.len() - start;
+        let asks = header_len > DATA_HEADER_LEN + 2;
+        let carries_data = !content.is_empty();
+        let sent = self.recovery.on_packet_sent(now, len, content, asks);
+        debug_assert_eq!(sent, number, "numbers rise by one");
+        if carries_data {
+            self.controller.on_packet_sent(now, len as u64, self.recovery.bytes_in_flight());
+            self.pacer.on_sent(now, len, &*self.controller);
+        }
+        self.stats.on_packet_sent(now, len);
+        self.outgoing.previous_sent = Some(now);
+        self.outgoing.probes = self.outgoing.probes.saturating_sub(u8::from(due == Due::Probe));
+        len
+    }
+
+    fn write_header(
+        &mut self,
+        now: Time,
+        out: &mut Vec<u8>,
+        number: u64,
+        due: Due,
+        queues: &SendQueues,
+    ) {
+        let request = match due {
+            Due::Probe => AckRequest::Immediate,
+            Due::Data | Due::Bare if self.feedback_wanted(now, queues) => AckRequest::Delayed,
+            Due::Data | Due::Bare => AckRequest::None,
+        };
+        if request != AckRequest::None {
+            self.outgoing.last_ack_request = now;
+        }
+        let forced = std::mem::take(&mut self.outgoing.stats_wanted);
+        let stats = self.stats.inline_stats(now, number, request, forced);
+        let header = DataHeader {
+            to_connection_id: self.remote_id,
+            packet_number_low: number as u16,
+            time_since_previous: self.told_gap(now),
+        };
+        udp::encode_data_header(&header, stats.as_ref(), out);
+    }
+
+    /// Unreliable data alone is never acknowledged unasked: ask about once per round trip.
+    fn feedback_wanted(&self, now: Time, queues: &SendQueues) -> bool {
+        let in_flight = self.recovery.unacknowledged_packets() > 0;
+        let unasked = queues.sent_unacked_reliable_bytes() == 0;
+        let interval = self.recovery.rtt().smoothed_rtt().max(MIN_FEEDBACK_INTERVAL);
+        in_flight && unasked && now.since(self.outgoing.last_ack_request) >= interval
+    }
+
+    fn told_gap(&self, now: Time) -> Option<u16> {
+        if !self.outgoing.tell_gap {
+            return None;
+        }
+        let gap_us = now.micros_since(self.outgoing.previous_sent?);
+        (gap_us < MAX_TOLD_GAP_US).then(|| (gap_us / 16) as u16)
+    }
+}
+
+/// Shortest time between two requests for feedback on unreliable data.
+const MIN_FEEDBACK_INTERVAL: Duration = Duration::from_millis(25);

@@ -1,0 +1,74 @@
+//! How many connections may come in.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
+
+use super::ConnectionKey;
+use crate::drops::DropReason;
+
+/// What a listen socket takes before it drops connect requests unanswered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AcceptLimits {
+    /// Connections that wait for the application to accept them.
+    pub max_pending: usize,
+    /// Connections from one IP address, accepted or not.
+    pub max_per_address: usize,
+    /// Connections in all, accepted or not.
+    pub max_connections: usize,
+}
+
+impl Default for AcceptLimits {
+    fn default() -> Self {
+        Self { max_pending: 1024, max_per_address: 4096, max_connections: 65_536 }
+    }
+}
+
+/// Keeps the counts that [`AcceptLimits`] bound.
+#[derive(Debug)]
+pub(super) struct Admission {
+    limits: AcceptLimits,
+    pending: HashSet<ConnectionKey>,
+    per_address: HashMap<IpAddr, usize>,
+    open: usize,
+}
+
+impl Admission {
+    pub(super) fn new(limits: AcceptLimits) -> Self {
+        Self { limits, pending: HashSet::new(), per_address: HashMap::new(), open: 0 }
+    }
+
+    pub(super) fn check(&self, address: IpAddr) -> Result<(), DropReason> {
+        if self.pending.len() >= self.limits.max_pending || self.open >= self.limits.max_connections
+        {
+            return Err(DropReason::PendingFull);
+        }
+        if self.per_address.get(&address).is_some_and(|&n| n >= self.limits.max_per_address) {
+            return Err(DropReason::AddressFull);
+        }
+        Ok(())
+    }
+
+    pub(super) fn opened(&mut self, key: ConnectionKey, address: IpAddr) {
+        self.pending.insert(key);
+        *self.per_address.entry(address).or_default() += 1;
+        self.open += 1;
+    }
+
+    pub(super) fn settled(&mut self, key: ConnectionKey) {
+        self.pending.remove(&key);
+    }
+
+    /// Connections that we opened ourselves from a listening socket were never counted.
+    pub(super) fn closed(&mut self, key: ConnectionKey, address: IpAddr) {
+        self.pending.remove(&key);
+        if let Some(count) = self.per_address.get_mut(&address) {
+            *count -= 1;
+            self.open = self.open.saturating_sub(1);
+            if *count == 0 {
+                self.per_address.remove(&address);
+            }
+        }
+    }
+}

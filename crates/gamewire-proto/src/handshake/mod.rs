@@ -1,0 +1,20 @@
+//! The handshake over plain UDP (wire.md §2–4): who the peers are and which keys they share.
+//!
+//! The acceptor's endpoint proves the initiator's address before any state is made; here both
+//! sides check certificates, agree on a cipher and derive the session.
+
+mod acceptor;
+mod identity;
+mod initiator;
+mod party;
+
+pub use self::{
+    acceptor::{Acceptor, ConnectOkAgain},
+    identity::claimed_identity,
+    initiator::Initiator,
+    party::{Agreement, Credentials, LocalParty, Peer, Refusal},
+};
+use self::party::{LocalKeys, PeerKeys};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,14 @@
+//! Bits of `Extensions.features`, Gamewire's own field in the signed crypt info.
+//!
+//! A feature is in force only where both peers name it; Valve's library names none.
+
+/// Reliable messages delivered as they complete, in any order
+/// ([`SegmentKind::ReliableUnordered`](crate::snp::SegmentKind::ReliableUnordered)).
+pub const RELIABLE_UNORDERED: u64 = 1 << 0;
+
+/// Unreliable messages of which one older than the newest delivered is dropped
+/// ([`SegmentKind::Sequenced`](crate::snp::SegmentKind::Sequenced)).
+pub const SEQUENCED: u64 = 1 << 1;
+
+/// Every feature this version knows.
+pub const ALL: u64 = RELIABLE_UNORDERED | SEQUENCED;

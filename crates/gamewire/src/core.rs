@@ -1,0 +1,301 @@
+//! What the handles of one instance and its service threads share.
+//!
+//! Lock order: a connection's state before any queue (events, inboxes, timers). No two connections
+//! are locked at once.
+
+use std::{
+    cell::RefCell,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::Ordering},
+    time::Duration,
+};
+
+use gamewire_crypto::SystemEntropy;
+use gamewire_proto::{
+    Time,
+    connection::Connection,
+    event::{ConnectionState, Event as MachineEvent},
+    receive::ReceivedMessage,
+};
+
+use crate::{
+    auth::Authentication,
+    config::ScopeValues,
+    events::{Event, EventQueue, StatusChanged},
+    handle::{ConnectionHandle, HandleTable},
+    io::{Clock, MAX_BATCH_BYTES, NO_BUFFERS_PAUSE_US, SendOutcome, SendWait, Transmit},
+    link::Link,
+    listen::ListenSocket,
+    message::Message,
+    poll_group::PollGroup,
+    slot::{Machine, Slot, SlotState, Unsent},
+    status::ConnectionInfo,
+    worker::WorkerHandle,
+};
+
+/// Batches sent for one connection before the others get their turn.
+const MAX_BATCHES_PER_TURN: usize = 64;
+
+thread_local! {
+    /// Where a thread builds the datagrams that it sends.
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+}
+
+#[derive(Default)]
+struct Scratch {
+    datagrams: Vec<u8>,
+    messages: Vec<Message>,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) clock: Clock,
+    pub(crate) connections: HandleTable<Slot>,
+    pub(crate) listen_sockets: HandleTable<ListenSocket>,
+    pub(crate) poll_groups: HandleTable<PollGroup>,
+    pub(crate) events: EventQueue,
+    pub(crate) global: Arc<ScopeValues>,
+    pub(crate) interface: Arc<ScopeValues>,
+    pub(crate) auth: RwLock<Authentication>,
+    pub(crate) workers: Vec<Arc<WorkerHandle>>,
+    pub(crate) links: Mutex<Vec<std::sync::Weak<Link>>>,
+}
+
+impl Core {
+    pub(crate) fn links(&self) -> MutexGuard<'_, Vec<std::sync::Weak<Link>>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The slot of a connection that the application may still use.
+    pub(crate) fn slot(&self, connection: ConnectionHandle) -> Option<Arc<Slot>> {
+        self.connections.find(connection.to_raw()).filter(|slot| !slot.is_closed())
+    }
+
+    /// Does something with a machine over UDP and sees to what follows from it.
+    pub(crate) fn drive<R>(
+        &self,
+        slot: &Arc<Slot>,
+        act: impl FnOnce(&mut Connection, Time) -> R,
+    ) -> Option<R> {
+        let mut state = slot.lock();
+        let now = self.clock.now();
+        let Machine::Udp(machine) = &mut state.machine else { return None };
+        let result = act(machine, now);
+        self.settle(slot, &mut state, now);
+        Some(result)
+    }
+
+    /// After any input: hands out messages and events, sends what is to be sent, sets the timer.
+    pub(crate) fn settle(&self, slot: &Arc<Slot>, state: &mut SlotState, now: Time) {
+        SCRATCH.with_borrow_mut(|scratch| {
+            self.deliver(slot, state, now, &mut scratch.messages);
+            self.transmit(slot, state, now, &mut scratch.datagrams);
+        });
+        self.announce(slot, state);
+        self.set_timer(slot, state, now);
+    }
+
+    fn deliver(
+        &self,
+        slot: &Slot,
+        state: &mut SlotState,
+        now: Time,
+        messages: &mut Vec<Message>,
+    ) {
+        let Machine::Udp(machine) = &mut state.machine else { return };
+        let (count, bytes) = slot.consumed.take();
+        if count > 0 {
+            machine.messages_consumed(count, bytes);
+        }
+        let Some(first) = machine.poll_message() else { return };
+        let peer = slot.peer.load_full();
+        let user_data = slot.user_data.load(Ordering::Relaxed);
+        let wrap = |message: ReceivedMessage| Message {
+            payload: message.payload,
+            connection: slot.handle,
+            peer: peer.clone(),
+            connection_user_data: user_data,
+            received: now,
+            number: message.number,
+            reliable: message.reliable,
+            lane: message.lane,
+        };
+        messages.push(wrap(first));
+        while let Some(message) = machine.poll_message() {
+            messages.push(wrap(message));
+        }
+        slot.consumed.stalled.store(machine.messages_held_back(), Ordering::Release);
+        let inbox = slot.destination.load();
+        inbox.deliver(messages.drain(..));
+        inbox.signal.notify();
+    }
+
+    fn transmit(
+        &self,
+        slot: &Arc<Slot>,
+        state: &mut SlotState,
+        now: Time,
+        datagrams: &mut Vec<u8>,
+    ) {
+        let Some(link) = &slot.link else { return };
+        if state.unsent.is_some() {
+            // The worker goes on with it when there is room.
+            return;
+        }
+        let Machine::Udp(machine) = &mut state.machine else { return };
+        let max_datagrams = link.socket.max_gso_segments().max(1);
+        for _ in 0..MAX_BATCHES_PER_TURN {
+            datagrams.clear();
+            let size_limit = MAX_BATCH_BYTES / machine.config().send.mtu.max(1);
+            let Some(batch) = machine.poll_transmit(now, datagrams, max_datagrams.min(size_limit))
+            else {
+                return;
+            };
+            let transmit = Transmit {
+                destination: batch.destination,
+                contents: datagrams,
+                segment_size: batch.segment_size,
+            };
+            match link.send(now, &transmit) {
+                SendOutcome::Sent | SendOutcome::Dropped(_) => {}
+                SendOutcome::WouldBlock { consumed, wait } => {
+                    state.unsent = Some(Unsent {
+                        contents: datagrams[consumed..].to_vec(),
+                        segment_size: batch.segment_size,
+                    });
+                    self.await_room(slot, link, now, wait);
+                    return;
+                }
+                SendOutcome::Lost => {
+                    link.worker.reopen(link.token);
+                    return;
+                }
+            }
+        }
+        // More is ready: go on soon, after everybody else.
+        link.worker.set_timer(now, slot.handle);
+    }
+
+    fn await_room(&self, slot: &Arc<Slot>, link: &Link, now: Time, wait: SendWait) {
+        link.block(slot.clone());
+        match wait {
+            SendWait::Writable => link.worker.await_writable(link.token),
+            SendWait::Pause => {
+                link.worker.retry_at(link.token, now.plus_micros(NO_BUFFERS_PAUSE_US));
+            }
+        }
+    }
+
+    /// Goes on with a batch that the socket refused before.
+    pub(crate) fn resume(&self, slot: &Arc<Slot>) {
+        let mut state = slot.lock();
+        let now = self.clock.now();
+        if let (Some(unsent), Some(link), Machine::Udp(machine)) =
+            (state.unsent.take(), &slot.link, &state.machine)
+        {
+            let transmit = Transmit {
+                destination: machine.remote(),
+                contents: &unsent.contents,
+                segment_size: unsent.segment_size,
+            };
+            if let SendOutcome::WouldBlock { consumed, wait } = link.send(now, &transmit) {
+                let contents = unsent.contents[consumed..].to_vec();
+                state.unsent = Some(Unsent { contents, segment_size: unsent.segment_size });
+                self.await_room(slot, link, now, wait);
+                return;
+            }
+        }
+        self.settle(slot, &mut state, now);
+    }
+
+    fn announce(&self, slot: &Arc<Slot>, state: &mut SlotState) {
+        loop {
+            let Machine::Udp(machine) = &mut state.machine else { return };
+            let Some(event) = machine.poll_event() else { return };
+            match event {
+                MachineEvent::StateChanged { old, new } => {
+                    slot.peer.store(Arc::new(machine.remote_identity().clone()));
+                    if let Some(link) = &slot.link
+                        && old == ConnectionState::Connecting
+                    {
+                        link.worker.settled(link.token, slot.handle);
+                    }
+                    let mut info = ConnectionInfo::of(slot, state);
+                    info.state = new;
+                    self.post_status(slot, info, old);
+                }
+                MachineEvent::Writable => {
+                    self.events.push(Event::Writable { connection: slot.handle });
+                }
+                MachineEvent::Drained => {
+                    self.connections.remove(slot.handle.to_raw());
+                    if let Some(link) = &slot.link {
+                        link.worker.forget(link.token, slot.handle);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn post_status(&self, slot: &Slot, info: ConnectionInfo, old: ConnectionState) {
+        // Wake whoever blocks on messages of a connection that has come to its end.
+        slot.destination.load().signal.notify();
+        self.events.push(Event::ConnectionStatusChanged(Box::new(StatusChanged {
+            connection: slot.handle,
+            info,
+            old_state: old,
+            callback: slot.options.status_callback(),
+        })));
+    }
+
+    fn set_timer(&self, slot: &Arc<Slot>, state: &SlotState, now: Time) {
+        let Machine::Udp(machine) = &state.machine else { return };
+        let Some(link) = &slot.link else { return };
+        if state.unsent.is_some() {
+            return;
+        }
+        if let Some(deadline) = machine.poll_timeout(now)
+            && slot.schedule(deadline)
+        {
+            link.worker.set_timer(deadline, slot.handle);
+        }
+    }
+
+    /// A timer fired.
+    pub(crate) fn on_timer(&self, connection: ConnectionHandle, deadline: Time) {
+        let Some(slot) = self.connections.find(connection.to_raw()) else { return };
+        // Timers that were overtaken by an earlier one still cause a look: it costs little and
+        // loses nothing.
+        slot.unschedule(deadline);
+        self.drive(&slot, |machine, now| machine.handle_timeout(now));
+    }
+
+    /// The application took messages: lets the machine know if it waits for their room.
+    pub(crate) fn after_consuming(&self, slot: &Arc<Slot>, messages: &[Message]) {
+        if slot.on_consumed(messages) {
+            self.drive(slot, |_, _| ());
+        }
+    }
+
+    /// Credits messages that may be of several connections.
+    pub(crate) fn credit(&self, messages: &[Message]) {
+        for run in messages.chunk_by(|a, b| a.connection == b.connection) {
+            if let Some(slot) = self.connections.find(run[0].connection.to_raw()) {
+                self.after_consuming(&slot, run);
+            }
+        }
+    }
+
+    /// Blocks until `ready` yields something or the timeout is over.
+    pub(crate) fn wait_event<T>(
+        &self,
+        timeout: Option<Duration>,
+        ready: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
+        self.events.signal.wait(timeout, ready)
+    }
+
+    pub(crate) fn entropy(&self) -> SystemEntropy {
+        SystemEntropy
+    }
+}

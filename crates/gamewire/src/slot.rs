@@ -1,0 +1,161 @@
+//! One connection as the library keeps it: the machine behind a lock, and what other threads may
+//! look at without it.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use bytes::BytesMut;
+use gamewire_proto::{Time, connection::Connection};
+use gamewire_wire::identity::Identity;
+
+use crate::{
+    config::ScopeValues,
+    handle::{ConnectionHandle, Keyed, ListenSocketHandle, PollGroupHandle},
+    inbox::Inbox,
+    link::Link,
+    message::Message,
+    pipe::PipeEnd,
+};
+
+/// What moves the messages of a connection.
+#[derive(Debug)]
+pub(crate) enum Machine {
+    /// A connection over UDP.
+    Udp(Box<Connection>),
+    /// One end of a pair within the process.
+    Pipe(PipeEnd),
+}
+
+/// A batch that the socket refused, to be sent before anything else.
+#[derive(Debug, Default)]
+pub(crate) struct Unsent {
+    pub(crate) contents: Vec<u8>,
+    pub(crate) segment_size: Option<usize>,
+}
+
+/// What the lock of a connection guards.
+#[derive(Debug)]
+pub(crate) struct SlotState {
+    pub(crate) machine: Machine,
+    pub(crate) unsent: Option<Unsent>,
+    pub(crate) group: Option<PollGroupHandle>,
+    pub(crate) name: String,
+    /// Payloads given as slices are copied in here, many to one allocation.
+    pub(crate) copies: BytesMut,
+}
+
+/// What the application took since the machine was told.
+#[derive(Debug, Default)]
+pub(crate) struct Consumed {
+    messages: AtomicUsize,
+    bytes: AtomicUsize,
+    /// The machine holds back more until there is room.
+    pub(crate) stalled: AtomicBool,
+}
+
+impl Consumed {
+    fn add(&self, messages: usize, bytes: usize) {
+        self.messages.fetch_add(messages, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn take(&self) -> (usize, usize) {
+        (self.messages.swap(0, Ordering::Relaxed), self.bytes.swap(0, Ordering::Relaxed))
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) handle: ConnectionHandle,
+    /// The listen socket that it came in through.
+    pub(crate) listen_socket: Option<ListenSocketHandle>,
+    /// What it sends through; none for a pipe.
+    pub(crate) link: Option<Arc<Link>>,
+    pub(crate) options: Arc<ScopeValues>,
+    /// Its own queue of messages; in use while it is in no poll group.
+    pub(crate) inbox: Arc<Inbox>,
+    /// Where messages go: its own queue or its group's.
+    pub(crate) destination: ArcSwap<Inbox>,
+    pub(crate) peer: ArcSwap<Identity>,
+    pub(crate) user_data: AtomicI64,
+    /// The application closed it: its handle is dead, only the goodbye goes on.
+    pub(crate) closed: AtomicBool,
+    pub(crate) consumed: Consumed,
+    scheduled_us: AtomicU64,
+    state: Mutex<SlotState>,
+}
+
+/// What a new slot is made of.
+pub(crate) struct SlotParts {
+    pub(crate) handle: ConnectionHandle,
+    pub(crate) listen_socket: Option<ListenSocketHandle>,
+    pub(crate) link: Option<Arc<Link>>,
+    pub(crate) options: Arc<ScopeValues>,
+    pub(crate) machine: Machine,
+    pub(crate) peer: Identity,
+}
+
+impl Slot {
+    pub(crate) fn new(parts: SlotParts) -> Self {
+        let inbox = Arc::new(Inbox::default());
+        Self {
+            handle: parts.handle,
+            listen_socket: parts.listen_socket,
+            link: parts.link,
+            user_data: AtomicI64::new(parts.options.connection_user_data()),
+            options: parts.options,
+            destination: ArcSwap::new(inbox.clone()),
+            inbox,
+            peer: ArcSwap::from_pointee(parts.peer),
+            closed: AtomicBool::new(false),
+            consumed: Consumed::default(),
+            scheduled_us: AtomicU64::new(u64::MAX),
+            state: Mutex::new(SlotState {
+                machine: parts.machine,
+                unsent: None,
+                group: None,
+                name: String::new(),
+                copies: BytesMut::new(),
+            }),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, SlotState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a timer at `deadline` is wanted; false if an earlier or equal one is set already.
+    pub(crate) fn schedule(&self, deadline: Time) -> bool {
+        let micros = deadline.as_micros();
+        self.scheduled_us.fetch_min(micros, Ordering::AcqRel) > micros
+    }
+
+    /// A timer for `deadline` fired; false if it is not the one that counts.
+    pub(crate) fn unschedule(&self, deadline: Time) -> bool {
+        let micros = deadline.as_micros();
+        let (set, unset) = (Ordering::AcqRel, Ordering::Acquire);
+        self.scheduled_us.compare_exchange(micros, u64::MAX, set, unset).is_ok()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// The application took messages of this connection. True: the machine waits for the room.
+    pub(crate) fn on_consumed(&self, messages: &[Message]) -> bool {
+        self.consumed.add(messages.len(), messages.iter().map(|m| m.payload.len()).sum());
+        self.consumed.stalled.load(Ordering::Acquire)
+    }
+}
+
+impl Keyed for Slot {
+    fn raw_handle(&self) -> u32 {
+        self.handle.to_raw()
+    }
+}

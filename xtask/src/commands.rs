@@ -1,0 +1,79 @@
+//! The commands that start programs of other packages.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use crate::{process, workspace};
+
+/// What the release build of the suite consists of: one call of cargo, so that shared crates are built once.
+pub(crate) const RELEASE_BUILD: &[&str] = &[
+    "build",
+    "--release",
+    "-p",
+    "gamewire-cli",
+    "-p",
+    "gamewire-interop",
+    "-p",
+    "gamewire-valve-peer",
+];
+
+/// The path of a program of [`RELEASE_BUILD`], built if it is not up to date.
+pub(crate) fn release_program(name: &str) -> anyhow::Result<PathBuf> {
+    process::run("cargo", RELEASE_BUILD)?;
+    let metadata = process::command("cargo", &["metadata", "--format-version", "1", "--no-deps"]);
+    let metadata: Value = serde_json::from_str(&process::capture("cargo metadata", metadata)?)?;
+    let target = metadata["target_directory"]
+        .as_str()
+        .context("no target_directory")?;
+    let path = PathBuf::from(target).join("release").join(name);
+    if !path.exists() {
+        bail!("{} was not built", path.display());
+    }
+    Ok(path)
+}
+
+/// `cargo xtask interop`: the matrix, printed as it runs.
+pub(crate) fn interop(arguments: &[String]) -> anyhow::Result<()> {
+    let program = release_program("interop-matrix")?;
+    let mut command = process::command(&program.to_string_lossy(), &[]);
+    command.args(arguments);
+    process::check("interop-matrix", command)
+}
+
+/// `cargo xtask sim`: random worlds for a given time.
+pub(crate) fn sim(minutes: u32, seed: Option<u64>) -> anyhow::Result<()> {
+    let mut arguments = [
+        "run",
+        "--release",
+        "-p",
+        "gamewire-sim",
+        "--bin",
+        "swarm",
+        "--",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    arguments.extend(["--minutes".to_owned(), minutes.to_string()]);
+    if let Some(seed) = seed {
+        arguments.extend(["--seed".to_owned(), seed.to_string()]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    process::run("cargo", &arguments)
+}
+
+/// `cargo xtask fuzz`: one target under libFuzzer.
+pub(crate) fn fuzz(target: &str, seconds: u32) -> anyhow::Result<()> {
+    if !process::succeeds("cargo", &["+nightly", "--version"]) {
+        bail!("no nightly toolchain; get one with: rustup toolchain install nightly");
+    }
+    if !process::succeeds("cargo", &["+nightly", "fuzz", "--version"]) {
+        bail!("no cargo-fuzz; get it with: cargo install --locked cargo-fuzz");
+    }
+    if !workspace::root().join("fuzz").is_dir() {
+        bail!("there is no folder fuzz");
+    }
+    let limit = format!("-max_total_time={seconds}");
+    process::run("cargo", &["+nightly", "fuzz", "run", target, "--", &limit])
+}

@@ -1,0 +1,222 @@
+//! What `cargo xtask test` consists of: one row per step.
+
+use crate::{codegen, commands, licenses, smoke, system_packages, tidy};
+
+/// One step.
+pub(crate) struct Step {
+    /// What `--only` takes.
+    pub(crate) name: &'static str,
+    /// One line about what it shows.
+    pub(crate) doc: &'static str,
+    /// How it is done.
+    pub(crate) action: Action,
+}
+
+/// How a step is done.
+pub(crate) enum Action {
+    /// A call of cargo.
+    Cargo {
+        arguments: &'static [&'static str],
+        environment: &'static [(&'static str, &'static str)],
+    },
+    /// A function of ours, with the command that does the same.
+    Call {
+        function: fn() -> anyhow::Result<()>,
+        command_line: &'static str,
+    },
+}
+
+impl Step {
+    /// What to type to repeat this step alone.
+    pub(crate) fn command_line(&self) -> String {
+        match self.action {
+            Action::Cargo {
+                arguments,
+                environment,
+            } => {
+                let mut words: Vec<String> = environment
+                    .iter()
+                    .map(|(key, value)| format!("{key}='{value}'"))
+                    .collect();
+                words.push("cargo".to_owned());
+                words.extend(arguments.iter().map(|word| (*word).to_owned()));
+                words.join(" ")
+            }
+            Action::Call { command_line, .. } => command_line.to_owned(),
+        }
+    }
+}
+
+const fn cargo(name: &'static str, doc: &'static str, arguments: &'static [&'static str]) -> Step {
+    Step {
+        name,
+        doc,
+        action: Action::Cargo {
+            arguments,
+            environment: &[],
+        },
+    }
+}
+
+const fn call(
+    name: &'static str,
+    doc: &'static str,
+    function: fn() -> anyhow::Result<()>,
+    command_line: &'static str,
+) -> Step {
+    Step {
+        name,
+        doc,
+        action: Action::Call {
+            function,
+            command_line,
+        },
+    }
+}
+
+/// All steps, in the order in which they run: quick ones first.
+pub(crate) const STEPS: &[Step] = &[
+    call(
+        "system-packages",
+        "the Debian packages that the tests need",
+        system_packages::ensure,
+        "cargo xtask test --only system-packages",
+    ),
+    cargo(
+        "format",
+        "every file is formatted",
+        &["fmt", "--all", "--", "--check"],
+    ),
+    call(
+        "tidy",
+        "the structure of the repository",
+        tidy::run,
+        "cargo xtask tidy",
+    ),
+    call(
+        "codegen",
+        "generated code is up to date",
+        || codegen::run(true),
+        "cargo xtask codegen --check",
+    ),
+    call(
+        "licenses",
+        "licenses of all dependencies",
+        licenses::run,
+        "cargo xtask licenses",
+    ),
+    cargo(
+        "lint",
+        "clippy finds nothing",
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    ),
+    cargo(
+        "lint-features",
+        "nor with every feature of the library",
+        &[
+            "clippy",
+            "-p",
+            "gamewire",
+            "--all-features",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    ),
+    cargo(
+        "test",
+        "unit tests, integration tests, documentation tests",
+        &[
+            "test",
+            "--workspace",
+            "--exclude",
+            "gamewire-fuzz",
+            "--exclude",
+            "gamewire-sim",
+        ],
+    ),
+    cargo(
+        "test-features",
+        "the tests of the library with every feature",
+        &["test", "-p", "gamewire", "--all-features"],
+    ),
+    cargo(
+        "fuzz-corpus",
+        "every input that a fuzzer once found interesting",
+        &["test", "-p", "gamewire-fuzz"],
+    ),
+    cargo(
+        "sim",
+        "the fixed set of simulated worlds",
+        &["test", "-p", "gamewire-sim"],
+    ),
+    Step {
+        name: "doc",
+        doc: "the documentation builds without a warning",
+        action: Action::Cargo {
+            arguments: &["doc", "--workspace", "--no-deps", "--lib"],
+            environment: &[("RUSTDOCFLAGS", "-D warnings")],
+        },
+    },
+    cargo("release", "the release build", commands::RELEASE_BUILD),
+    call(
+        "interop",
+        "every cell of the matrix with Valve's library",
+        || commands::interop(&[]),
+        "cargo xtask interop",
+    ),
+    call(
+        "bench",
+        "a benchmark of one second prints its numbers",
+        smoke::bench,
+        "cargo xtask test --only bench",
+    ),
+    call(
+        "demo",
+        "the demonstration succeeds, and the README names real commands",
+        smoke::demo,
+        "cargo xtask test --only demo",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_words_and_unique() {
+        let mut names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        assert!(
+            names
+                .iter()
+                .all(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+        );
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), STEPS.len());
+    }
+
+    #[test]
+    fn command_lines_can_be_pasted() {
+        let line = |name: &str| {
+            STEPS
+                .iter()
+                .find(|step| step.name == name)
+                .map(Step::command_line)
+                .unwrap()
+        };
+        assert_eq!(
+            line("doc"),
+            "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --lib"
+        );
+        assert_eq!(line("tidy"), "cargo xtask tidy");
+    }
+}
