@@ -6,7 +6,6 @@
 use std::{
     cell::RefCell,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::Ordering},
-    time::Duration,
 };
 
 use gamewire_crypto::SystemEntropy;
@@ -225,6 +224,7 @@ impl Core {
                     self.post_status(slot, info, old);
                 }
                 MachineEvent::Writable => {
+                    slot.writable.notify();
                     self.events.push(Event::Writable { connection: slot.handle });
                 }
                 MachineEvent::Drained => {
@@ -240,6 +240,7 @@ impl Core {
     pub(crate) fn post_status(&self, slot: &Slot, info: ConnectionInfo, old: ConnectionState) {
         // Wake whoever blocks on messages of a connection that has come to its end.
         slot.destination.load().signal.notify();
+        slot.writable.notify();
         self.events.push(Event::ConnectionStatusChanged(Box::new(StatusChanged {
             connection: slot.handle,
             info,
@@ -284,15 +285,6 @@ impl Core {
                 self.after_consuming(&slot, run);
             }
         }
-    }
-
-    /// Blocks until `ready` yields something or the timeout is over.
-    pub(crate) fn wait_event<T>(
-        &self,
-        timeout: Option<Duration>,
-        ready: impl FnMut() -> Option<T>,
-    ) -> Option<T> {
-        self.events.signal.wait(timeout, ready)
     }
 
     pub(crate) fn entropy(&self) -> SystemEntropy {

@@ -151,3 +151,17 @@ pub enum ConnectionError {
     #[error("more lanes than are configured")]
     InvalidLanes,
 }
+
+/// Why a pair of connections cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PairError {
+    /// No socket could be made.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The two sides cannot agree, which only contradictory configuration can cause.
+    #[error(transparent)]
+    Handshake(#[from] gamewire_proto::handshake::Refusal),
+    /// There are 65,536 connections already.
+    #[error("too many connections")]
+    TooMany,
+}

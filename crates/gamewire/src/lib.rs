@@ -1,6 +1,82 @@
-//! Filled in shortly.
+//! Connections for multiplayer games: ISteamNetworkingSockets in Rust, on the wire compatible with
+//! Valve's open-source library.
+//!
+//! [`Sockets`] is one instance of the library: one identity, its connections, its service threads.
+//! Function names are those of Steamworks in snake case, so its documentation applies.
+//!
+//! ```no_run
+//! use gamewire::{Config, Event, Options, SendFlags, Sockets};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sockets = Sockets::new(Options::default())?;
+//! let group = sockets.create_poll_group().expect("few groups");
+//! let _listen = sockets.create_listen_socket_ip("[::]:27015".parse()?, &[])?;
+//! let connection = sockets
+//!     .connect_by_ip_address("127.0.0.1:27015".parse()?, &[Config::SendRateMax(8 << 20)])?;
+//! for event in sockets.events() {
+//!     if let Event::ConnectionStatusChanged(change) = event {
+//!         println!("{}: {:?}", change.connection, change.info.state);
+//!     }
+//! }
+//! sockets.send_message(connection, b"hello", SendFlags::RELIABLE)?;
+//! for message in sockets.receive_messages_on_poll_group(group, 64).unwrap_or_default() {
+//!     println!("{} bytes from {}", message.len(), message.peer);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Protocol and decisions live in `gamewire-proto`, which knows neither clocks nor sockets; this
+//! crate owns handles, threads, sockets and configuration. Everything that touches the operating
+//! system about packets is in [`io`].
 
+#[cfg(feature = "async")]
+mod asynchronous;
+mod auth;
+mod clock;
+pub mod config;
+mod core;
+mod debug_output;
+mod error;
+mod events;
 pub mod fake_network;
+mod handle;
+mod inbox;
 pub mod io;
+mod link;
+mod listen;
+mod message;
+mod options;
+mod pipe;
+mod poll_group;
+mod signal;
+mod slot;
+mod sockets;
+mod status;
+mod worker;
 
-pub use gamewire_proto::Time;
+pub use gamewire_crypto::{SigningKey, TrustStore, VerifyingKey};
+pub use gamewire_proto::{
+    Time,
+    end::EndReason,
+    event::ConnectionState,
+    lane::{DeliveryMode, LaneConfig},
+};
+pub use gamewire_wire::{address::Address, identity::Identity};
+
+pub use self::{
+    auth::{AuthenticationStatus, Availability, CertificateError},
+    config::{Config, ConfigData, ConfigError, ConfigId, ScopeValues},
+    debug_output::{DebugLevel, DebugOutput, set_debug_output_function},
+    error::{
+        AcceptError, ConnectError, ConnectionError, LanesError, ListenError, OpenError, PairError,
+        SendError,
+    },
+    events::{Event, StatusChanged},
+    handle::{ConnectionHandle, ListenSocketHandle, PollGroupHandle},
+    listen::AcceptFilter,
+    message::{Message, Outgoing, SendFlags},
+    options::Options,
+    sockets::{MAX_NAME_BYTES, ScopeObject, Sockets},
+    status::{ConnectionInfo, DetailedStatus, LaneStatus, QuickStatus, RealTimeStatus},
+};

@@ -51,12 +51,18 @@ impl Options {
             })?;
         }
         if let Ok(roots) = env::var("GAMEWIRE_ROOTS") {
+            let mut builder = TrustStore::builder();
             for key in parse_roots(&roots)? {
-                options.trust.add_root(key);
+                builder.root(key).map_err(environment)?;
             }
+            options.trust = builder.build().map_err(environment)?;
         }
         Ok(options)
     }
+}
+
+fn environment(error: impl std::fmt::Display) -> OpenError {
+    OpenError::Environment(format!("GAMEWIRE_ROOTS: {error}"))
 }
 
 fn parse_roots(text: &str) -> Result<Vec<VerifyingKey>, OpenError> {
@@ -72,7 +78,7 @@ fn parse_roots(text: &str) -> Result<Vec<VerifyingKey>, OpenError> {
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(|line| {
-            gamewire_crypto::text::parse_public_key(line)
+            gamewire_crypto::text::decode_public_key(line)
                 .map_err(|error| fail(format!("{line}: {error}")))
         })
         .collect()

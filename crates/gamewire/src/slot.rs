@@ -20,6 +20,7 @@ use crate::{
     link::Link,
     message::Message,
     pipe::PipeEnd,
+    signal::Signal,
 };
 
 /// What moves the messages of a connection.
@@ -87,6 +88,8 @@ pub(crate) struct Slot {
     /// The application closed it: its handle is dead, only the goodbye goes on.
     pub(crate) closed: AtomicBool,
     pub(crate) consumed: Consumed,
+    /// Wakes who waits for room to send.
+    pub(crate) writable: Signal,
     scheduled_us: AtomicU64,
     state: Mutex<SlotState>,
 }
@@ -115,6 +118,7 @@ impl Slot {
             peer: ArcSwap::from_pointee(parts.peer),
             closed: AtomicBool::new(false),
             consumed: Consumed::default(),
+            writable: Signal::default(),
             scheduled_us: AtomicU64::new(u64::MAX),
             state: Mutex::new(SlotState {
                 machine: parts.machine,

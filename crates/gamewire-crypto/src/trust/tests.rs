@@ -268,6 +268,30 @@ fn times_of_the_ca() {
     assert_eq!(late, ChainError::Expired(u64::from(expiry)));
 }
 
+/// The CA in the middle of a chain of two is the one that limits it.
+#[test]
+fn times_of_the_upper_ca() {
+    let endless = |seed| Certificate {
+        time_created: None,
+        time_expiry: Some(u32::MAX),
+        ..ca(seed)
+    };
+    let leaf = Certificate {
+        time_created: None,
+        time_expiry: Some(u32::MAX),
+        ..leaf()
+    };
+    let cas = [ca(CA + 1).sign(&key(ROOT)), endless(CA).sign(&key(CA + 1))];
+    let store = store_of(&cas);
+    let check = |now| store.verify_trusted(&leaf.sign(&key(CA)), &at(now));
+    let (created, expiry) = (NOW - DAY, NOW + 100 * DAY);
+    assert_eq!(check(NOW).unwrap().expiry_unix, Some(u64::from(expiry)));
+    let early = chain_error(check(created - SKEW - 1));
+    assert_eq!(early, ChainError::NotYetValid(u64::from(created)));
+    let late = chain_error(check(expiry + SKEW + 1));
+    assert_eq!(late, ChainError::Expired(u64::from(expiry)));
+}
+
 #[test]
 fn times_at_the_ends_of_the_number_range() {
     let always = Certificate {
@@ -595,9 +619,10 @@ fn loops_do_no_harm() {
     let mut anchored = circle.to_vec();
     anchored.push(ca(a).sign(&key(ROOT)));
     anchored.push(ca(ROOT).sign(&key(b)));
-    let verified = store_of(&anchored)
-        .verify_trusted(&signed, &context())
-        .unwrap();
+    let store = store_of(&anchored);
+    let verified = store.verify_trusted(&signed, &context()).unwrap();
+    let ways: usize = store.authorities.values().map(Vec::len).sum();
+    assert_eq!(ways, 3, "root, a and b, each once");
     assert!(matches!(verified.trust, Trust::Chain { depth: 2, .. }));
 }
 

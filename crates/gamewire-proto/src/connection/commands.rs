@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Time,
-    config::{ReceiveLimits, SendConfig},
+    config::{ConnectionConfig, ReceiveLimits, SendConfig},
     end::{EndInfo, EndReason},
     event::ConnectionState,
     handshake::Refusal,
@@ -165,14 +165,23 @@ impl Connection {
     }
 
     /// Changes limits and rates of a live connection.
-    pub fn reconfigure(&mut self, now: Time, send: SendConfig, receive: ReceiveLimits) {
+    pub fn reconfigure(&mut self, send: SendConfig, receive: ReceiveLimits) {
         self.queues.set_config(send.clone());
         self.receiver.set_limits(receive.clone());
         if let Some(session) = &mut self.session {
-            session.reconfigure(now, &send);
+            session.reconfigure(&send);
         }
         self.config.send = send;
         self.config.receive = receive;
+    }
+
+    /// Changes what the handshake goes by; without effect once a connection is accepted.
+    pub fn set_handshake_config(&mut self, config: &ConnectionConfig) {
+        if matches!(self.phase, Phase::AwaitingAccept(_)) {
+            self.config = config.clone();
+            self.queues.set_config(config.send.clone());
+            self.receiver.set_limits(config.receive.clone());
+        }
     }
 
     /// Changes the timeouts; they hold from the next check on.

@@ -7,7 +7,7 @@ use gamewire_wire::{
     extensions,
     limits::{DATA_HEADER_LEN, MAX_UDP_PAYLOAD},
     messages::UdpStats,
-    snp::{Frame, FrameHints, FrameReader},
+    snp::{Frame, FrameHints, FrameReader, SegmentKind},
     udp,
 };
 use prost::Message as _;
@@ -15,19 +15,16 @@ use prost::Message as _;
 use super::early::EarlyPacket;
 use crate::{
     Time,
-    acks::{AckNeed, Freshness, ReceivedPackets},
-    config::ConnectionConfig,
+    acks::{AckNeed, Freshness, MAX_ACK_DELAY, ReceivedPackets, SequenceEvent},
+    config::{ConnectionConfig, SendConfig},
     congestion::{CongestionController, FixedRate, Pacer},
     drops::DropReason,
     handshake::{Agreement, ConnectOkAgain},
     receive::{Accepted, Receiver},
     recovery::{AckOutcome, Recovery},
     send::{PeerLimits, SendQueues},
-    stats::{LinkStats, StatsAction},
+    stats::{AckRequest, Arrival, LinkStats, StatsAction},
 };
-
-/// The handshake counts as packet 1 in both directions (wire.md §2).
-const FIRST_PACKET_NUMBER: u64 = 2;
 
 /// So many authenticated packets in a row that make no sense end the connection: the peer's stream
 /// and ours no longer agree, and waiting would only hide it.
@@ -71,6 +68,8 @@ pub(super) struct Session {
     pub(super) stats: LinkStats,
     early: EarlyPacket,
     early_window: Duration,
+    /// The packet being processed came late, and its successor waited for it.
+    corrected: bool,
     odd_packets: u32,
     pub(super) outgoing: super::transmit::Outgoing,
 }
@@ -110,10 +109,10 @@ impl Session {
     ) -> Self {
         let rtt = agreement.ping_us.map(Duration::from_micros);
         let controller = FixedRate::new(&config.send, rtt);
-        let mut stats = LinkStats::new(now, entropy.next_u64() as u32);
-        let mut recovery = Recovery::new(FIRST_PACKET_NUMBER);
+        let mut stats = LinkStats::new(now, entropy.next_u32());
+        let mut recovery = Recovery::new(agreement.first_packet_number);
         if let Some(rtt) = rtt {
-            stats.on_ping(now, rtt);
+            stats.on_ping_sample(now, rtt);
             recovery.seed_rtt(rtt);
         }
         Self {
@@ -125,13 +124,14 @@ impl Session {
                 features: agreement.peer.features,
             },
             connect_ok: agreement.connect_ok,
-            acks: ReceivedPackets::new(FIRST_PACKET_NUMBER - 1),
+            acks: ReceivedPackets::new(agreement.first_packet_number - 1),
             recovery,
             pacer: Pacer::new(now, &controller),
             controller: Box::new(controller),
             stats,
             early: EarlyPacket::default(),
             early_window: config.receive.out_of_order_window,
+            corrected: false,
             odd_packets: 0,
             outgoing: super::transmit::Outgoing::new(now, config),
         }
@@ -170,10 +170,13 @@ impl Session {
         match self.acks.freshness(number) {
             Freshness::New => {}
             Freshness::Duplicate => {
-                self.stats.on_duplicate();
+                self.stats.on_packet_received(now, datagram.len(), Arrival::Duplicate, None);
                 return PacketFate::Dropped(DropReason::Duplicate);
             }
-            Freshness::TooOld => return PacketFate::Dropped(DropReason::TooOld),
+            Freshness::TooOld => {
+                self.stats.on_packet_received(now, datagram.len(), Arrival::TooOld, None);
+                return PacketFate::Dropped(DropReason::TooOld);
+            }
         }
         if let Some(held) = self.early.packet_number() {
             if held == number {
@@ -181,8 +184,10 @@ impl Session {
             }
             // The one it waited for, or a later one: either way the wait is over.
             if number < held {
+                self.corrected = number + 1 == held;
                 let fate = self.open_and_process(now, number, datagram, queues, receiver);
                 let late = self.release_early(now, queues, receiver);
+                self.corrected = false;
                 return worse(fate, late);
             }
             let late = self.release_early(now, queues, receiver);
@@ -241,11 +246,14 @@ impl Session {
             Err(fate) => return fate,
         };
         self.odd_packets = 0;
-        let event = self.acks.on_packet(now, number, contents.need, contents.keep);
-        self.stats.on_packet_received(now, bytes, event);
-        if let Some(gap) = time_since_previous {
-            self.stats.on_time_since_previous(now, gap);
-        }
+        let arrival = match self.acks.on_packet(now, number, contents.need, contents.keep) {
+            SequenceEvent::InOrder if self.corrected => Arrival::OutOfOrderCorrected,
+            SequenceEvent::InOrder => Arrival::InOrder,
+            SequenceEvent::Gap { missing } => Arrival::Gap { missing },
+            SequenceEvent::OutOfOrder => Arrival::OutOfOrder,
+        };
+        self.corrected &= arrival != Arrival::OutOfOrderCorrected;
+        self.stats.on_packet_received(now, bytes, arrival, time_since_previous);
         if let Some(range) = stats_range {
             self.inline_stats(now, &head[range]);
         }
@@ -254,6 +262,7 @@ impl Session {
 
     fn odd(&mut self, reason: DropReason) -> PacketFate {
         self.odd_packets += 1;
+        tracing::debug!(reason = reason.name(), "an authenticated packet makes no sense");
         if self.odd_packets >= MAX_ODD_PACKETS {
             return PacketFate::Fatal(format!("{MAX_ODD_PACKETS} packets in a row make no sense"));
         }
@@ -292,10 +301,10 @@ impl Session {
                 }
                 Frame::Unreliable(segment) => receiver.unreliable(&segment),
                 Frame::Extended(segment) => {
-                    if self.traits.features & extensions::bit_of(segment.kind) == 0 {
+                    if self.traits.features & feature_of(segment.kind) == 0 {
                         return Err(PacketFate::Dropped(DropReason::Malformed));
                     }
-                    if segment.kind.is_reliable() {
+                    if segment.kind == SegmentKind::ReliableUnordered {
                         contents.need = AckNeed::Delayed;
                     }
                     receiver.extended(&segment)
@@ -312,7 +321,7 @@ impl Session {
             AckOutcome::NeverSent => Err(PacketFate::Dropped(DropReason::OddAck)),
             AckOutcome::Processed(report) => {
                 if let Some(rtt) = report.rtt {
-                    self.stats.on_ping(now, rtt);
+                    self.stats.on_ping_sample(now, rtt);
                 }
                 if let Some(newest) = report.newest_acked {
                     self.stats.on_packet_acked(now, newest);
@@ -325,8 +334,11 @@ impl Session {
     fn inline_stats(&mut self, now: Time, blob: &[u8]) {
         match UdpStats::decode(blob) {
             Ok(message) => {
-                let within = self.stats.on_remote_stats(now, &message);
-                self.acks.request_ack(now, within);
+                match self.stats.on_stats_received(now, &message) {
+                    AckRequest::None => {}
+                    AckRequest::Delayed => self.acks.request_ack(now, MAX_ACK_DELAY),
+                    AckRequest::Immediate => self.acks.request_ack(now, Duration::ZERO),
+                }
             }
             Err(error) => tracing::debug!(%error, "inline statistics do not parse"),
         }
@@ -349,8 +361,8 @@ impl Session {
             self.outgoing.probe(probe);
         }
         match self.stats.on_timeout(now) {
-            StatsAction::None => {}
-            StatsAction::SendNow => self.outgoing.send_stats(),
+            StatsAction::Nothing => {}
+            StatsAction::Send(_) => self.outgoing.send_stats(),
         }
         fate
     }
@@ -375,9 +387,22 @@ impl Session {
         .min()
     }
 
+    /// The configured rates changed.
+    pub(super) fn reconfigure(&mut self, config: &SendConfig) {
+        self.controller.set_config(config);
+    }
+
     /// Whether the peer has been silent for too long.
     pub(super) fn timed_out(&self, now: Time, timeout: Duration) -> bool {
         self.stats.timed_out(now, timeout)
+    }
+}
+
+/// The extension bit that a kind of segment needs.
+fn feature_of(kind: SegmentKind) -> u64 {
+    match kind {
+        SegmentKind::ReliableUnordered => extensions::RELIABLE_UNORDERED,
+        SegmentKind::Sequenced => extensions::SEQUENCED,
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use gamewire_wire::{
-    limits::{DATA_HEADER_LEN, MAX_ENCRYPTED_PAYLOAD, MAX_UDP_PAYLOAD, TAG_LEN},
+    limits::{MAX_ENCRYPTED_PAYLOAD, MAX_UDP_PAYLOAD, TAG_LEN},
+    messages::UdpStats,
     snp::PacketWriter,
     udp::{self, DataHeader},
 };
@@ -15,7 +16,9 @@ use crate::{
     event::Transmit,
     recovery::Probe,
     send::{SendQueues, SentContent},
-    stats::AckRequest,
+    stats::{
+        self, AckRequest, FLAG_ACK_REQUEST_E2E, FLAG_ACK_REQUEST_IMMEDIATE, SentPacket,
+    },
 };
 
 /// Headers, statistics and seal: the packet size less what a peer of Valve's expects to hold.
@@ -24,16 +27,12 @@ const PACKET_OVERHEAD: usize = MAX_UDP_PAYLOAD - MAX_ENCRYPTED_PAYLOAD + TAG_LEN
 /// Room in a packet that acks may not take from the data, in parts of the whole.
 const ACK_SHARE: usize = 2;
 
-/// The gap since the previous packet is told in units of 16 µs if it is shorter than 250 ms.
-const MAX_TOLD_GAP_US: u64 = 250_000;
-
 /// What the sender decided and has not yet done.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     max_plaintext: usize,
     mtu: usize,
     tell_gap: bool,
-    previous_sent: Option<Time>,
     stats_wanted: bool,
     probes: u8,
     last_ack_request: Time,
@@ -47,7 +46,6 @@ impl Outgoing {
             max_plaintext: mtu - PACKET_OVERHEAD,
             mtu,
             tell_gap: config.send_time_since_previous,
-            previous_sent: None,
             stats_wanted: false,
             probes: 0,
             last_ack_request: now,
@@ -168,7 +166,7 @@ impl Session {
     ) -> usize {
         let start = out.len();
         let number = self.recovery.next_packet_number();
-        self.write_header(now, out, number, due, queues);
+        let stats = self.write_header(now, out, number, due, queues);
         let header_len = out.len() - start;
         let overhead = self.sealer.overhead();
         let room = (limit - header_len - overhead).min(self.outgoing.max_plaintext);
@@ -183,16 +181,26 @@ impl Session {
         }
         self.sealer.seal(number, out, plaintext_start);
         let len = out.len() - start;
-        let asks = header_len > DATA_HEADER_LEN + 2;
+        let asks = stats.is_some();
         let carries_data = !content.is_empty();
+        let kind = match (content.is_reliable(), carries_data) {
+            (true, _) => stats::SentContent::Reliable,
+            (false, true) => stats::SentContent::Unreliable,
+            (false, false) => stats::SentContent::AcksOnly,
+        };
         let sent = self.recovery.on_packet_sent(now, len, content, asks);
         debug_assert_eq!(sent, number, "numbers rise by one");
         if carries_data {
             self.controller.on_packet_sent(now, len as u64, self.recovery.bytes_in_flight());
             self.pacer.on_sent(now, len, &*self.controller);
         }
-        self.stats.on_packet_sent(now, len);
-        self.outgoing.previous_sent = Some(now);
+        let packet = SentPacket {
+            packet_number: number,
+            bytes: len,
+            content: kind,
+            stats: stats.as_ref(),
+        };
+        self.stats.on_packet_sent(now, packet);
         self.outgoing.probes = self.outgoing.probes.saturating_sub(u8::from(due == Due::Probe));
         len
     }
@@ -204,7 +212,7 @@ impl Session {
         number: u64,
         due: Due,
         queues: &SendQueues,
-    ) {
+    ) -> Option<UdpStats> {
         let request = match due {
             Due::Probe => AckRequest::Immediate,
             Due::Data | Due::Bare if self.feedback_wanted(now, queues) => AckRequest::Delayed,
@@ -213,14 +221,28 @@ impl Session {
         if request != AckRequest::None {
             self.outgoing.last_ack_request = now;
         }
-        let forced = std::mem::take(&mut self.outgoing.stats_wanted);
-        let stats = self.stats.inline_stats(now, number, request, forced);
+        self.outgoing.stats_wanted = false;
+        let mut stats = self.stats.inline_stats_for_packet(now, due == Due::Data);
+        let flags = match request {
+            AckRequest::None => 0,
+            AckRequest::Delayed => FLAG_ACK_REQUEST_E2E,
+            AckRequest::Immediate => FLAG_ACK_REQUEST_E2E | FLAG_ACK_REQUEST_IMMEDIATE,
+        };
+        if flags != 0 {
+            let stats = stats.get_or_insert_default();
+            stats.flags = Some(stats.flags() | flags);
+        }
         let header = DataHeader {
             to_connection_id: self.remote_id,
             packet_number_low: number as u16,
-            time_since_previous: self.told_gap(now),
+            time_since_previous: self
+                .outgoing
+                .tell_gap
+                .then(|| self.stats.time_since_previous_sent(now))
+                .flatten(),
         };
         udp::encode_data_header(&header, stats.as_ref(), out);
+        stats
     }
 
     /// Unreliable data alone is never acknowledged unasked: ask about once per round trip.
@@ -229,14 +251,6 @@ impl Session {
         let unasked = queues.sent_unacked_reliable_bytes() == 0;
         let interval = self.recovery.rtt().smoothed_rtt().max(MIN_FEEDBACK_INTERVAL);
         in_flight && unasked && now.since(self.outgoing.last_ack_request) >= interval
-    }
-
-    fn told_gap(&self, now: Time) -> Option<u16> {
-        if !self.outgoing.tell_gap {
-            return None;
-        }
-        let gap_us = now.micros_since(self.outgoing.previous_sent?);
-        (gap_us < MAX_TOLD_GAP_US).then(|| (gap_us / 16) as u16)
     }
 }
 

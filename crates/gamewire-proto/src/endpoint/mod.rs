@@ -213,7 +213,12 @@ impl Endpoint {
             }
             Ok(Datagram::ConnectionClosed(message)) => self.closed(remote, message, reply),
             Ok(Datagram::NoConnection(message)) => {
-                let id = message.to_connection_id();
+                // A peer that does not know the connection cannot name our id either; on a socket
+                // with one connection it is clear which one is meant.
+                let id = match message.to_connection_id() {
+                    0 => self.table.only_id().unwrap_or(0),
+                    id => id,
+                };
                 self.to_connection(remote, id, Control::NoConnection(message))
             }
             Err(

@@ -70,6 +70,12 @@ impl Table {
         self.by_id.get(&id)
     }
 
+    /// The local id of the only connection, if there is exactly one.
+    pub(super) fn only_id(&self) -> Option<u32> {
+        let mut ids = self.by_id.keys();
+        ids.next().copied().filter(|_| ids.next().is_none())
+    }
+
     pub(super) fn by_client(&self, remote: SocketAddr, client_id: u32) -> Option<ConnectionKey> {
         let clients = self.by_client.get(&client_id)?;
         clients.iter().find(|client| client.remote == remote).map(|client| client.key)

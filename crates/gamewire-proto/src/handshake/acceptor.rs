@@ -9,7 +9,7 @@ use gamewire_wire::{
 
 use super::{
     Agreement, LocalKeys, LocalParty, Peer, PeerKeys, Refusal, identity,
-    party::{ConnectionIds, Presented, derive, own_ciphers},
+    party::{ConnectionIds, FIRST_PACKET_NUMBER, Presented, derive, own_ciphers},
 };
 use crate::{Time, config::ConnectionConfig, end::EndReason, endpoint::Incoming};
 
@@ -143,6 +143,7 @@ impl Acceptor {
             opener,
             peer: self.peer.to_peer(cipher, self.party.features),
             ping_us: self.ping_us,
+            first_packet_number: FIRST_PACKET_NUMBER,
             connect_ok: Some(ConnectOkAgain(ok)),
         };
         Ok((agreement, datagram))

@@ -12,7 +12,7 @@ use gamewire_wire::{
 
 use super::{
     Agreement, LocalKeys, LocalParty, PeerKeys, Refusal, identity,
-    party::{ConnectionIds, Presented, derive, own_ciphers},
+    party::{ConnectionIds, FIRST_PACKET_NUMBER, Presented, derive, own_ciphers},
 };
 use crate::{Time, config::ConnectionConfig, end::EndReason};
 
@@ -163,6 +163,7 @@ impl Initiator {
             opener,
             peer: peer.to_peer(cipher, self.party.features),
             ping_us: self.ping_us,
+            first_packet_number: FIRST_PACKET_NUMBER,
             connect_ok: None,
         }))
     }

@@ -6,12 +6,14 @@
 mod acceptor;
 mod identity;
 mod initiator;
+mod pair;
 mod party;
 
 pub use self::{
     acceptor::{Acceptor, ConnectOkAgain},
     identity::claimed_identity,
     initiator::Initiator,
+    pair::{PairSide, pair},
     party::{Agreement, Credentials, LocalParty, Peer, Refusal},
 };
 use self::party::{LocalKeys, PeerKeys};

@@ -3,9 +3,9 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use gamewire_crypto::{
-    Cipher, CryptInfoError, CryptOffer, Decision, Entropy, KeySchedule, OfferParameters, Opener,
-    PeerCryptInfo, Sealer, Side, SigningKey, Trust, TrustStore, VerifyContext, accept, cert,
-    offered_ciphers,
+    AllowWithoutAuth, Certificate, Cipher, CryptInfoError, CryptOffer, Decision, Entropy,
+    KeySchedule, OfferParameters, Opener, PeerCryptInfo, Sealer, Side, SigningKey, TrustStore,
+    VerifyContext, accept, offered_ciphers,
 };
 use gamewire_wire::{
     address::Address,
@@ -17,6 +17,9 @@ use gamewire_wire::{
 
 use super::{ConnectOkAgain, identity};
 use crate::{config::ConnectionConfig, end::{EndInfo, EndReason}};
+
+/// The handshake counts as packet 1 in both directions (wire.md §2).
+pub(super) const FIRST_PACKET_NUMBER: u64 = 2;
 
 /// A certificate signed by an authority, with its key.
 #[derive(Debug)]
@@ -87,6 +90,8 @@ pub struct Agreement {
     pub peer: Peer,
     /// Round-trip time seen in the handshake, microseconds.
     pub ping_us: Option<u64>,
+    /// Number of the first data packet in both directions, at least 2.
+    pub first_packet_number: u64,
     /// The acceptor's answer, to be repeated when the initiator asks again.
     pub connect_ok: Option<ConnectOkAgain>,
 }
@@ -149,7 +154,9 @@ impl LocalKeys {
     /// The party's own certificate, or a fresh one that nobody vouches for (wire.md §3).
     pub(super) fn new(party: &LocalParty, entropy: &mut dyn Entropy) -> Self {
         if let Some(credentials) = &party.credentials {
-            let names_identity = cert::identity_in(&credentials.certificate).is_some();
+            let bytes = credentials.certificate.cert.as_deref().unwrap_or_default();
+            let names_identity =
+                Certificate::decode(bytes).is_ok_and(|certificate| certificate.identity.is_some());
             return Self {
                 signing: credentials.signing.clone(),
                 certificate: credentials.certificate.clone(),
@@ -157,8 +164,10 @@ impl LocalKeys {
             };
         }
         let signing = SigningKey::generate(entropy);
-        let certificate = cert::unsigned(&signing, &party.identity, party.app_id);
-        Self { signing, certificate, names_identity: true }
+        let own_word =
+            Certificate::self_made(signing.public_key(), &party.identity, party.app_id);
+        let names_identity = !party.identity.is_invalid();
+        Self { signing, certificate: own_word.unsigned(), names_identity }
     }
 
     pub(super) fn offer(
@@ -212,27 +221,31 @@ impl PeerKeys {
         let verified =
             party.trust.verify(signed, &context).map_err(|error| bad_cert(error.to_string()))?;
         let loopback = presented.remote.ip().to_canonical().is_loopback();
-        let policy = config.allow_without_auth.into();
-        let loopback_policy = config.allow_without_auth_localhost.into();
-        match accept(policy, loopback_policy, loopback, &verified) {
+        let policy = |value: u8| AllowWithoutAuth::from_config(i32::from(value));
+        let general = policy(config.allow_without_auth);
+        let on_loopback = policy(config.allow_without_auth_localhost);
+        match accept(general, on_loopback, loopback, &verified) {
             Decision::Accept => {}
-            Decision::AcceptWithWarning(why) => {
-                tracing::warn!(remote = %presented.remote, %why, "peer is not authenticated");
+            Decision::AcceptWithWarning => {
+                let trust = verified.trust;
+                tracing::warn!(remote = %presented.remote, ?trust, "peer is not authenticated");
             }
-            Decision::Refuse(why) => return Err(bad_cert(why.to_string())),
+            Decision::Refuse => {
+                return Err(bad_cert("No authority that we trust vouches for the peer".into()));
+            }
         }
         let no_crypt = || Refusal::new(EndReason::REMOTE_BAD_CRYPT, "No crypt info");
         let crypt = PeerCryptInfo::verify(
             presented.crypt.ok_or_else(no_crypt)?,
-            &verified.key,
+            verified.key(),
             presented.earlier_version,
         )?;
         let identity = identity::resolve(
-            verified.identity.as_ref(),
+            verified.identity(),
             presented.claimed_identity,
             presented.remote,
         )?;
-        let vouched = matches!(verified.trust, Trust::Chain { .. });
+        let vouched = verified.is_authenticated();
         Ok(Self {
             crypt,
             certificate: signed.cert.clone().unwrap_or_default(),

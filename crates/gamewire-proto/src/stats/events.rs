@@ -1,6 +1,6 @@
 //! What happens to packets, as far as statistics care, and what statistics ask for in return.
 
-use gamewire_wire::messages::UdpStats;
+use gamewire_wire::{messages::UdpStats, snp::AckBlock};
 
 use crate::acks::SequenceEvent;
 
@@ -111,4 +111,26 @@ pub enum StatsAction {
     Nothing,
     /// Build a packet now, however empty; `inline_stats_for_packet(now, false)` fills its statistics.
     Send(SendReason),
+}
+
+/// Whether an ack frame says that packet `number` arrived; what lies below its blocks did.
+pub(super) fn is_acked(
+    number: u64,
+    latest: u64,
+    blocks: impl IntoIterator<Item = AckBlock>,
+) -> bool {
+    let Some(mut older) = latest.checked_sub(number) else {
+        return false;
+    };
+    for block in blocks {
+        let (acked, missing) = (u64::from(block.acked), u64::from(block.missing));
+        if older < acked {
+            return true;
+        }
+        if older < acked + missing {
+            return false;
+        }
+        older -= acked + missing;
+    }
+    true
 }

@@ -181,6 +181,10 @@ impl Exchange {
             .is_some_and(|report| report.packet_number == packet_number)
     }
 
+    pub(super) fn in_flight_number(&self) -> Option<u64> {
+        self.in_flight.map(|report| report.packet_number)
+    }
+
     /// Whatever is in flight has arrived.
     pub(super) fn on_stats_acked(&mut self, now: Time, traffic: Traffic) {
         match self.in_flight.take().map(|report| report.kind) {

@@ -25,7 +25,7 @@ mod tests;
 
 use std::time::Duration;
 
-use gamewire_wire::messages::UdpStats;
+use gamewire_wire::{messages::UdpStats, snp::AckBlock};
 
 use crate::Time;
 use exchange::{Exchange, Traffic};
@@ -144,6 +144,23 @@ impl LinkStats {
         if self.exchange.carries(packet_number) {
             let traffic = self.traffic();
             self.exchange.on_stats_acked(now, traffic);
+        }
+    }
+
+    /// An ack frame came: `latest` and its blocks, newest first. Finds out whether the statistics in
+    /// flight have arrived, which [`Self::on_packet_acked`] cannot where only the newest acked packet
+    /// is known. Free while none are in flight.
+    #[inline]
+    pub fn on_ack_frame(
+        &mut self,
+        now: Time,
+        latest: u64,
+        blocks: impl IntoIterator<Item = AckBlock>,
+    ) {
+        if let Some(number) = self.exchange.in_flight_number()
+            && events::is_acked(number, latest, blocks)
+        {
+            self.on_packet_acked(now, number);
         }
     }
 

@@ -207,7 +207,7 @@ impl Poller {
     ///
     /// May return a little before the deadline with nothing to report, so the deadline is to be
     /// checked against the clock. It ends some tens of microseconds after a near deadline, and up
-    /// to a millisecond after one that was [`COARSE_WAIT`] away.
+    /// to a millisecond after one that was 20 ms or more away.
     ///
     /// # Errors
     /// The system's; none is expected of a poller that was made successfully.

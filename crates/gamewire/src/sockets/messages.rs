@@ -63,6 +63,33 @@ impl Sockets {
         result
     }
 
+    /// As [`Sockets::send`], but waits for room, at most `timeout` (`None`: for ever).
+    ///
+    /// # Errors
+    /// As [`Sockets::send`]; for want of room only once the time is over.
+    pub fn send_wait(
+        &self,
+        message: Outgoing,
+        timeout: Option<Duration>,
+    ) -> Result<u64, SendError> {
+        let Some(slot) = self.core.slot(message.connection) else {
+            return Err(SendError::NoSuchConnection(message));
+        };
+        let mut waiting = Some(message);
+        let sent = slot.writable.wait(timeout, || match self.send(waiting.take()?) {
+            Err(SendError::LimitExceeded(message)) => {
+                waiting = Some(message);
+                None
+            }
+            result => Some(result),
+        });
+        match (sent, waiting) {
+            (Some(result), _) => result,
+            (None, Some(message)) => Err(SendError::LimitExceeded(message)),
+            (None, None) => unreachable!("a message is sent, refused or given back"),
+        }
+    }
+
     /// Sends many messages, taking each connection's lock once for a run of messages. The results
     /// are in the order of the messages. Once a message fails, later ones for the same connection
     /// are not tried, so that the order holds. What failed is given back in its error.

@@ -8,6 +8,8 @@ mod info;
 mod messages;
 mod pair;
 
+pub use self::{config::ScopeObject, info::MAX_NAME_BYTES};
+
 use std::{
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     thread::JoinHandle,

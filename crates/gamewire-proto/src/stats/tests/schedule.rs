@@ -466,3 +466,25 @@ fn what_the_peer_asks_for() {
         );
     }
 }
+
+#[test]
+fn an_ack_frame_tells_whether_a_report_arrived() {
+    use gamewire_wire::snp::AckBlock;
+    let blocks = [(2, 3), (1, 1), (0, 2)].map(|(acked, missing)| AckBlock { acked, missing });
+    // Latest 20: 20, 19 arrived; 18, 17, 16 not; 15 did; 14, 13, 12 did not; all below did.
+    for number in 0..25 {
+        let arrived = matches!(number, 19..=20 | 15 | ..=11);
+        let mut link = link();
+        assert_eq!(reports(&mut link, 19, false), []);
+        let stats = link
+            .inline_stats_for_packet(at_ms(20 * SECOND), true)
+            .unwrap();
+        assert!(stats.stats.is_some());
+        let packet = sent(number, SentContent::AcksOnly, Some(&stats));
+        link.on_packet_sent(at_ms(20 * SECOND), packet);
+        link.on_ack_frame(at_ms(21 * SECOND), 20, blocks);
+        let retry = link.inline_stats_for_packet(at_ms(26 * SECOND), true);
+        let repeated = retry.is_some_and(|stats| stats.stats.is_some());
+        assert_eq!(repeated, !arrived, "packet {number}");
+    }
+}

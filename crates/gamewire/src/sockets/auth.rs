@@ -1,0 +1,79 @@
+//! Who we are.
+
+use gamewire_proto::end::EndReason;
+use gamewire_wire::identity::Identity;
+
+use super::Sockets;
+use crate::{
+    auth::{AuthenticationStatus, CertificateError},
+    events::Event,
+};
+
+impl Sockets {
+    /// The identity that we go by; `None` while it is unknown.
+    #[doc(alias = "GetIdentity")]
+    pub fn identity(&self) -> Option<Identity> {
+        let identity = self.core.authentication().identity().clone();
+        (!identity.is_invalid()).then_some(identity)
+    }
+
+    /// Says that authentication will be needed, and tells how it stands.
+    #[doc(alias = "InitAuthentication")]
+    pub fn init_authentication(&self) -> AuthenticationStatus {
+        self.change_authentication(|auth| auth.init_authentication())
+    }
+
+    /// How our authentication stands.
+    #[doc(alias = "GetAuthenticationStatus")]
+    pub fn authentication_status(&self) -> AuthenticationStatus {
+        self.core.authentication().status(crate::clock::unix_seconds())
+    }
+
+    /// A request that a certificate authority can sign; makes a key pair if there is none.
+    #[doc(alias = "GetCertificateRequest")]
+    pub fn certificate_request(&self) -> Vec<u8> {
+        let mut entropy = self.core.entropy();
+        self.core.authentication_mut().certificate_request(&mut entropy)
+    }
+
+    /// Installs a signed certificate; it may be renewed at any time. Connections that exist keep
+    /// theirs.
+    ///
+    /// # Errors
+    /// The certificate is malformed, for somebody else, or for another key or application.
+    #[doc(alias = "SetCertificate")]
+    pub fn set_certificate(&self, certificate: &[u8]) -> Result<(), CertificateError> {
+        let now = crate::clock::unix_seconds();
+        self.change_authentication(|auth| auth.set_certificate(certificate, now))
+    }
+
+    /// Closes every connection, forgets certificate and key, and takes another identity; `None`:
+    /// unknown until a certificate brings one.
+    #[doc(alias = "ResetIdentity")]
+    pub fn reset_identity(&self, identity: Option<Identity>) {
+        let debug = "The identity was reset";
+        for connection in self.connections() {
+            self.close_connection(connection, EndReason::APP_GENERIC.0, debug, false);
+        }
+        let identity = identity.unwrap_or(Identity::Invalid);
+        self.change_authentication(|auth| auth.reset_identity(identity));
+    }
+
+    /// Does something and announces the status if that changed it.
+    fn change_authentication<R>(
+        &self,
+        change: impl FnOnce(&mut crate::auth::Authentication) -> R,
+    ) -> R {
+        let now = crate::clock::unix_seconds();
+        let (result, before, after) = {
+            let mut auth = self.core.authentication_mut();
+            let before = auth.status(now);
+            let result = change(&mut auth);
+            (result, before, auth.status(now))
+        };
+        if before != after {
+            self.core.events.push(Event::AuthenticationStatusChanged(after));
+        }
+        result
+    }
+}
