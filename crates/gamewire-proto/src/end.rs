@@ -64,6 +64,9 @@ impl EndInfo {
             }
             text = &text[..end];
         }
-        Self { reason, debug: text.to_owned() }
+        Self {
+            reason,
+            debug: text.to_owned(),
+        }
     }
 }

@@ -1,1 +1,18 @@
-//! Filled in shortly.
+//! A deterministic world for the sans-IO machines: clock, hosts, links, faults, checkers.
+//!
+//! [`world::World`] moves virtual time from event to event and datagrams over a
+//! [`network::Network`] whose links delay, lose, swap, repeat and alter them as a seed decides.
+//! [`host::Host`] drives the real machines of `gamewire-proto` as a driver with sockets would;
+//! [`checkers`] judge from outside; [`scenario`] says what happens and when it must be over.
+//! The same seed gives the same run, datagram for datagram.
+//!
+//! Nothing here reads a clock or opens a socket.
+#![forbid(unsafe_code)]
+
+pub mod checkers;
+pub mod content;
+pub mod host;
+pub mod network;
+pub mod rng;
+pub mod scenario;
+pub mod world;

@@ -36,7 +36,7 @@ mod auth;
 mod clock;
 pub mod config;
 mod core;
-mod debug_output;
+pub mod debug_output;
 mod error;
 mod events;
 pub mod fake_network;
@@ -52,7 +52,7 @@ mod poll_group;
 mod signal;
 mod slot;
 mod sockets;
-mod status;
+pub mod status;
 mod worker;
 
 pub use gamewire_crypto::{SigningKey, TrustStore, VerifyingKey};

@@ -61,7 +61,7 @@ impl Link {
         let mut fake = self.fake();
         fake.configure(config.clone());
         self.fake_send.store(fake.is_active(Direction::Send), Ordering::Relaxed);
-        self.fake_receive.store(fake.is_active(Direction::Receive), Ordering::Relaxed);
+        self.fake_receive.store(fake.is_active(Direction::Recv), Ordering::Relaxed);
     }
 
     /// Whether received datagrams must pass the fake network.
@@ -89,7 +89,7 @@ impl Link {
             }
         }
         if let Some(deadline) = earliest {
-            self.worker.wake_by(deadline);
+            self.worker.set_socket_timer(deadline, self.token);
         }
         SendOutcome::Sent
     }

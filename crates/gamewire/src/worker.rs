@@ -51,12 +51,19 @@ enum Command {
     Reopen(Token),
 }
 
+/// What a timer is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Target {
+    Connection(ConnectionHandle),
+    Socket(Token),
+}
+
 /// How other threads reach a service thread.
 pub(crate) struct WorkerHandle {
     waker: Waker,
     next_token: AtomicUsize,
     commands: Mutex<Vec<Command>>,
-    timers: Mutex<Vec<(Time, ConnectionHandle)>>,
+    timers: Mutex<Vec<(Time, Target)>>,
     /// Until when the thread sleeps, if nothing wakes it.
     asleep_until_us: AtomicU64,
     stop: AtomicBool,
@@ -86,7 +93,7 @@ impl WorkerHandle {
     }
 
     fn command(&self, command: Command) {
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        guard(&self.commands).push(command);
         self.wake();
     }
 
@@ -133,7 +140,16 @@ impl WorkerHandle {
 
     /// Looks at a connection at `deadline`.
     pub(crate) fn set_timer(&self, deadline: Time, connection: ConnectionHandle) {
-        self.timers.lock().unwrap_or_else(PoisonError::into_inner).push((deadline, connection));
+        self.push_timer(deadline, Target::Connection(connection));
+    }
+
+    /// Looks at a socket at `deadline`.
+    pub(crate) fn set_socket_timer(&self, deadline: Time, token: Token) {
+        self.push_timer(deadline, Target::Socket(token));
+    }
+
+    fn push_timer(&self, deadline: Time, target: Target) {
+        guard(&self.timers).push((deadline, target));
         self.wake_by(deadline);
     }
 
@@ -167,7 +183,7 @@ pub(crate) struct Worker {
     poller: Poller,
     batch: RecvBatch,
     bound: HashMap<Token, Bound>,
-    timers: BinaryHeap<Reverse<(Time, ConnectionHandle)>>,
+    timers: BinaryHeap<Reverse<(Time, Target)>>,
     /// Sockets that have more to receive than one turn takes.
     unfinished: Vec<Token>,
 }
@@ -221,11 +237,13 @@ impl Worker {
                 Command::RetryAt(token, at) => {
                     if let Some(bound) = self.bound.get_mut(&token) {
                         bound.retry_at = Some(bound.retry_at.map_or(at, |old| old.min(at)));
+                        self.timers.push(Reverse((at, Target::Socket(token))));
                     }
                 }
                 Command::Reopen(token) => {
                     if let Some(bound) = self.bound.get_mut(&token) {
-                        bound.reopen_at.get_or_insert(core.clock.now());
+                        let at = *bound.reopen_at.get_or_insert(core.clock.now());
+                        self.timers.push(Reverse((at, Target::Socket(token))));
                     }
                 }
             }
@@ -284,26 +302,15 @@ impl Worker {
     fn fire_timers(&mut self, core: &Core) {
         self.timers.extend(guard(&self.handle.timers).drain(..).map(Reverse));
         let now = core.clock.now();
-        while let Some(Reverse((deadline, connection))) = self.timers.peek().copied() {
+        while let Some(Reverse((deadline, target))) = self.timers.peek().copied() {
             if deadline > now {
                 break;
             }
             self.timers.pop();
-            core.on_timer(connection, deadline);
-        }
-        let due = |at: Option<Time>| at.is_some_and(|at| at <= now);
-        let tokens: Vec<Token> = self
-            .bound
-            .iter()
-            .filter(|(_, bound)| {
-                due(bound.retry_at)
-                    || due(bound.reopen_at)
-                    || due(bound.binding.link.fake_deadline())
-            })
-            .map(|(token, _)| *token)
-            .collect();
-        for token in tokens {
-            self.serve(core, token, now);
+            match target {
+                Target::Connection(connection) => core.on_timer(connection, deadline),
+                Target::Socket(token) => self.serve(core, token, now),
+            }
         }
     }
 
@@ -322,8 +329,11 @@ impl Worker {
                 Direction::Send => {
                     let _ = link.send_plain(remote, &datagram);
                 }
-                Direction::Receive => bound.receive(core, now, remote, &mut datagram),
+                Direction::Recv => bound.receive(core, now, remote, &mut datagram),
             }
+        }
+        if let Some(deadline) = link.fake().poll_timeout() {
+            self.timers.push(Reverse((deadline, Target::Socket(token))));
         }
         if bound.retry_at.is_some_and(|at| at <= now) {
             bound.retry_at = None;
@@ -341,6 +351,7 @@ impl Worker {
                 tracing::info!(?reopened, "a lost socket is open again");
                 bound.reopen_at = None;
                 bound.retry_at = Some(now);
+                self.timers.push(Reverse((now, Target::Socket(token))));
                 let registered = self.poller.registrar().register(socket, token, Interest::Read);
                 if let Err(error) = registered {
                     tracing::error!(%error, "cannot watch the reopened socket");
@@ -349,7 +360,9 @@ impl Worker {
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot open a lost socket again yet");
-                bound.reopen_at = Some(now.plus_micros(REOPEN_INTERVAL_US));
+                let again = now.plus_micros(REOPEN_INTERVAL_US);
+                bound.reopen_at = Some(again);
+                self.timers.push(Reverse((again, Target::Socket(token))));
             }
         }
     }
@@ -358,11 +371,7 @@ impl Worker {
         if !self.unfinished.is_empty() {
             return Some(core.clock.now());
         }
-        let sockets = self.bound.values().flat_map(|bound| {
-            [bound.retry_at, bound.reopen_at, bound.binding.link.fake_deadline()]
-        });
-        let timer = self.timers.peek().map(|Reverse((deadline, _))| *deadline);
-        sockets.flatten().chain(timer).min()
+        self.timers.peek().map(|Reverse((deadline, _))| *deadline)
     }
 
     fn wait(&mut self, core: &Core, deadline: Option<Time>) -> std::io::Result<()> {
@@ -416,7 +425,10 @@ impl Worker {
             let now = core.clock.now();
             let received = link.socket.recv(&mut self.batch, &core.clock, |remote, _, datagram| {
                 if link.fakes_receiving() {
-                    let verdict = link.fake().handle(now, Direction::Receive, remote, datagram);
+                    let verdict = link.fake().handle(now, Direction::Recv, remote, datagram);
+                    if let Some(deadline) = link.fake().poll_timeout() {
+                        link.worker.set_socket_timer(deadline, token);
+                    }
                     if verdict != Verdict::Pass {
                         return;
                     }
@@ -428,7 +440,8 @@ impl Worker {
                 RecvEnd::Drained => return,
                 RecvEnd::Budget => {}
                 RecvEnd::Lost => {
-                    bound.reopen_at.get_or_insert(now);
+                    let at = *bound.reopen_at.get_or_insert(now);
+                    self.timers.push(Reverse((at, Target::Socket(token))));
                     return;
                 }
             }

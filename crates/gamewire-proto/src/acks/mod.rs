@@ -5,7 +5,7 @@
 //!
 //! An ack frame accounts for every number from the last stop-waiting number up to the one it
 //! names, and what its blocks leave unsaid is acked (snp-frames.md, "Ack"). So a frame with more
-//! gaps than room is never just cut short. [`frame`] says how it stays true.
+//! gaps than room is never just cut short. `frame.rs` says how it stays true.
 
 use std::time::Duration;
 
@@ -178,7 +178,10 @@ impl ReceivedPackets {
 
     #[inline]
     fn keep(&mut self, now: Time, packet_number: u64, need: AckNeed) {
-        let newest_kept = self.ranges.newest().map_or(self.floor - 1, |range| range.end);
+        let newest_kept = self
+            .ranges
+            .newest()
+            .map_or(self.floor - 1, |range| range.end);
         match self.ranges.insert(packet_number, now) {
             Inserted::Next => {
                 if packet_number > newest_kept + 1 {
@@ -209,7 +212,10 @@ impl ReceivedPackets {
             return true;
         }
         if newer {
-            self.stop_waiting = StopWaiting { packet_number, before };
+            self.stop_waiting = StopWaiting {
+                packet_number,
+                before,
+            };
         }
         if before > self.floor {
             self.floor = before;
@@ -237,18 +243,16 @@ impl ReceivedPackets {
     ///
     /// Clears the deadline if the frame says everything; else the deadline stays, so that the rest
     /// follows in the next packet.
-    pub fn write_ack(
-        &mut self,
-        now: Time,
-        writer: &mut PacketWriter<'_>,
-        max_len: usize,
-    ) -> bool {
+    pub fn write_ack(&mut self, now: Time, writer: &mut PacketWriter<'_>, max_len: usize) -> bool {
         let Some(newest) = self.ranges.len().checked_sub(1) else {
             // Kept packets fell below the floor: the peer no longer asks.
             self.schedule.said_everything();
             return false;
         };
-        let held = self.schedule.held_gap(now).and_then(|gap| self.ranges.last_below(gap));
+        let held = self
+            .schedule
+            .held_gap(now)
+            .and_then(|gap| self.ranges.last_below(gap));
         let room = max_len.min(writer.remaining());
         let statement = Statement::choose(
             &self.ranges,

@@ -75,7 +75,11 @@ impl ReceivedRanges {
             }
             Some(newest) if number <= newest.end => self.insert_late(number, now),
             Some(_) | None => {
-                self.ranges.push_back(Range { start: number, end: number, end_at: now });
+                self.ranges.push_back(Range {
+                    start: number,
+                    end: number,
+                    end_at: now,
+                });
                 Inserted::Next
             }
         }
@@ -92,7 +96,11 @@ impl ReceivedRanges {
         let precedes = number + 1 == above.start;
         match (follows, precedes) {
             (true, true) => {
-                self.ranges[index - 1] = Range { end: above.end, end_at: above.end_at, ..self.ranges[index - 1] };
+                self.ranges[index - 1] = Range {
+                    end: above.end,
+                    end_at: above.end_at,
+                    ..self.ranges[index - 1]
+                };
                 self.ranges.remove(index);
             }
             (true, false) => {
@@ -101,7 +109,14 @@ impl ReceivedRanges {
             }
             (false, true) => self.ranges[index].start = number,
             (false, false) => {
-                self.ranges.insert(index, Range { start: number, end: number, end_at: now });
+                self.ranges.insert(
+                    index,
+                    Range {
+                        start: number,
+                        end: number,
+                        end_at: now,
+                    },
+                );
             }
         }
         Inserted::Late

@@ -10,7 +10,10 @@ mod tests;
 
 use std::{fmt::Debug, time::Duration};
 
-pub use self::{fixed::FixedRate, pacer::Pacer};
+pub use self::{
+    fixed::FixedRate,
+    pacer::{MAX_BURST, MIN_BURST, Pacer, burst},
+};
 use crate::{Time, config::SendConfig};
 
 /// What one ack frame told, with all that a model-based controller needs.

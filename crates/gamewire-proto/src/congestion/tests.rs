@@ -1,13 +1,17 @@
 use std::time::Duration;
 
-use super::{AckSample, CongestionController, FixedRate, Pacer, pacer};
+use super::{AckSample, CongestionController, FixedRate, MAX_BURST, Pacer, burst};
 use crate::{
     Time,
     config::{SendConfig, UNLIMITED_RATE},
 };
 
 fn fixed(min: u32, max: u32, rtt_ms: Option<u64>) -> FixedRate {
-    let config = SendConfig { rate_min: min, rate_max: max, ..SendConfig::default() };
+    let config = SendConfig {
+        rate_min: min,
+        rate_max: max,
+        ..SendConfig::default()
+    };
     FixedRate::new(&config, rtt_ms.map(Duration::from_millis))
 }
 
@@ -27,7 +31,11 @@ fn fixed_rate_follows_the_configured_bounds() {
         (UNLIMITED_RATE, UNLIMITED_RATE, None, None),
     ];
     for &(min, max, rtt, expected) in table {
-        assert_eq!(fixed(min, max, rtt).pacing_rate(), expected, "{min} {max} {rtt:?}");
+        assert_eq!(
+            fixed(min, max, rtt).pacing_rate(),
+            expected,
+            "{min} {max} {rtt:?}"
+        );
     }
 }
 
@@ -36,7 +44,13 @@ fn fixed_rate_takes_the_first_round_trip_only() {
     let mut rate = fixed(1024, 100_000_000, None);
     for (rtt_ms, expected) in [(20, 219_000), (100, 219_000)] {
         let rtt = Some(Duration::from_millis(rtt_ms));
-        rate.on_acked(Time::default(), &AckSample { rtt, ..AckSample::default() });
+        rate.on_acked(
+            Time::default(),
+            &AckSample {
+                rtt,
+                ..AckSample::default()
+            },
+        );
         assert_eq!(rate.pacing_rate(), Some(expected));
     }
     assert_eq!(rate.congestion_window(), u64::MAX);
@@ -44,10 +58,14 @@ fn fixed_rate_takes_the_first_round_trip_only() {
 
 #[test]
 fn burst_grows_with_the_rate_between_its_bounds() {
-    let table =
-        [(1024, 2600), (262_144, 2600), (10_000_000, 20_000), (u64::MAX, pacer::MAX_BURST)];
+    let table = [
+        (1024, 2600),
+        (262_144, 2600),
+        (10_000_000, 20_000),
+        (u64::MAX, MAX_BURST),
+    ];
     for (rate, expected) in table {
-        assert_eq!(pacer::burst(rate), expected);
+        assert_eq!(burst(rate), expected);
     }
 }
 
@@ -57,19 +75,19 @@ fn run(rate: u32, duration_us: u64) -> (u64, u64) {
     let start = Time::from_micros(1_000_000);
     let mut now = start;
     let mut pacer = Pacer::new(now, &controller);
-    let (mut sent, mut burst, mut largest) = (0, 0, 0);
+    let (mut sent, mut together, mut largest) = (0, 0, 0);
     while now.micros_since(start) < duration_us {
         match pacer.next_send(now) {
             None => {
                 pacer.on_sent(now, 1248, &controller);
                 sent += 1248;
-                burst += 1248;
-                largest = largest.max(burst);
+                together += 1248;
+                largest = largest.max(together);
             }
             Some(next) => {
                 assert!(next > now, "a wait must end later");
                 now = next;
-                burst = 0;
+                together = 0;
             }
         }
     }
@@ -78,12 +96,25 @@ fn run(rate: u32, duration_us: u64) -> (u64, u64) {
 
 #[test]
 fn pacer_keeps_the_rate_and_the_burst() {
-    for rate in [16_384, 262_144, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000] {
-        let (sent, burst) = run(rate, 2_000_000);
-        let allowed = 2 * u64::from(rate) + pacer::burst(u64::from(rate));
+    for rate in [
+        16_384,
+        262_144,
+        1_000_000,
+        10_000_000,
+        100_000_000,
+        1_000_000_000,
+    ] {
+        let (sent, largest) = run(rate, 2_000_000);
+        let allowed = 2 * u64::from(rate) + burst(u64::from(rate));
         assert!(sent <= allowed, "{rate}: {sent} > {allowed}");
-        assert!(sent * 100 >= 2 * u64::from(rate) * 97, "{rate}: only {sent}");
-        assert!(burst <= pacer::burst(u64::from(rate)), "{rate}: burst of {burst}");
+        assert!(
+            sent * 100 >= 2 * u64::from(rate) * 97,
+            "{rate}: only {sent}"
+        );
+        assert!(
+            largest <= burst(u64::from(rate)),
+            "{rate}: burst of {largest}"
+        );
     }
 }
 
@@ -106,7 +137,10 @@ fn pacer_follows_a_changed_rate_and_forgives_unasked_packets() {
     for _ in 0..1000 {
         pacer.on_sent(now, 1300, &slow);
     }
-    let wait = pacer.next_send(now).expect("the bucket is empty").micros_since(now);
+    let wait = pacer
+        .next_send(now)
+        .expect("the bucket is empty")
+        .micros_since(now);
     assert!(wait <= 2 * 2600 * 100, "the debt is bounded: {wait}");
     pacer.on_sent(now, 1300, &fast);
     let wait = pacer.next_send(now).expect("still empty").micros_since(now);

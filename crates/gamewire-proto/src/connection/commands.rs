@@ -92,7 +92,11 @@ impl Connection {
     /// is said in the background until [`crate::event::Event::Drained`].
     pub fn close(&mut self, now: Time, request: CloseRequest<'_>) {
         let (reason, known) = EndReason::from_application(request.reason);
-        let debug = if known { request.debug } else { "Invalid numeric reason code" };
+        let debug = if known {
+            request.debug
+        } else {
+            "Invalid numeric reason code"
+        };
         match &self.phase {
             Phase::Connected if request.linger && !self.queues.all_reliable_acked() => {
                 self.end = Some(EndInfo::new(reason, debug));
@@ -144,7 +148,9 @@ impl Connection {
             Some(session) => session.controller.pacing_rate(),
             None => Some(u64::from(self.config.send.rate_min)),
         };
-        self.queues.enqueue(now, message, rate).map_err(SendError::Refused)
+        self.queues
+            .enqueue(now, message, rate)
+            .map_err(SendError::Refused)
     }
 
     /// Ends the Nagle wait of everything queued.
@@ -185,11 +191,7 @@ impl Connection {
     }
 
     /// Changes the timeouts; they hold from the next check on.
-    pub fn set_timeouts(
-        &mut self,
-        initial: std::time::Duration,
-        connected: std::time::Duration,
-    ) {
+    pub fn set_timeouts(&mut self, initial: std::time::Duration, connected: std::time::Duration) {
         self.config.timeout_initial = initial;
         self.config.timeout_connected = connected;
     }

@@ -11,6 +11,7 @@
 
 mod commands;
 mod early;
+mod intake;
 mod phase;
 mod session;
 mod status;
@@ -28,11 +29,12 @@ use gamewire_wire::{
 pub use self::{
     commands::{AcceptError, CloseRequest, SendError},
     session::PeerTraits,
-    status::{ConnectionStatus, LaneStatus},
+    status::{ConnectionStatus, LaneStatus, ReceiveStatus, RecoveryStatus, SessionStatus},
 };
 use self::{
-    phase::{FIN_WAIT_US, GOODBYE_INTERVAL_US, Goodbye, Phase},
-    session::{PacketFate, Session},
+    intake::Fatal,
+    phase::{GOODBYE_INTERVAL_US, Goodbye, Phase},
+    session::Session,
 };
 use crate::{
     Time,
@@ -80,8 +82,14 @@ impl Connection {
     ) -> Self {
         let initiator = Initiator::new(now, local_id, remote, party, &config, entropy);
         let peer = Peer::unknown(remote);
-        let mut connection =
-            Self::with_phase(now, local_id, remote, Phase::Initiating(Box::new(initiator)), config, peer);
+        let mut connection = Self::with_phase(
+            now,
+            local_id,
+            remote,
+            Phase::Initiating(Box::new(initiator)),
+            config,
+            peer,
+        );
         connection.announce(ConnectionState::None);
         connection.handle_timeout(now);
         connection
@@ -103,8 +111,7 @@ impl Connection {
         let (acceptor, peer) = Acceptor::new(now, local_id, incoming, party, &config, entropy)?;
         let remote_id = incoming.request.client_connection_id();
         let phase = Phase::AwaitingAccept(Box::new(acceptor));
-        let mut connection =
-            Self::with_phase(now, local_id, incoming.remote, phase, config, peer);
+        let mut connection = Self::with_phase(now, local_id, incoming.remote, phase, config, peer);
         connection.remote_id = remote_id;
         connection.announce(ConnectionState::None);
         Ok(connection)
@@ -120,7 +127,8 @@ impl Connection {
         entropy: &mut dyn Entropy,
     ) -> Self {
         let peer = Peer::unknown(remote);
-        let mut connection = Self::with_phase(now, local_id, remote, Phase::Connected, config, peer);
+        let mut connection =
+            Self::with_phase(now, local_id, remote, Phase::Connected, config, peer);
         connection.begin_session(now, agreement, entropy);
         connection
     }
@@ -169,9 +177,9 @@ impl Connection {
         };
         match &self.phase {
             Phase::Connected | Phase::Lingering => {
-                let fate =
+                let result =
                     session.handle_datagram(now, datagram, &mut self.queues, &mut self.receiver);
-                self.after_packet(now, fate);
+                self.after_packet(now, result);
             }
             Phase::Broken(_) | Phase::FinWait(_) => {
                 if session.authenticate(datagram) {
@@ -199,11 +207,9 @@ impl Connection {
         }
     }
 
-    fn after_packet(&mut self, now: Time, fate: PacketFate) {
-        match fate {
-            PacketFate::Used => {}
-            PacketFate::Dropped(reason) => self.drops.count(reason),
-            PacketFate::Fatal(text) => self.break_off(now, EndReason::MISC_INTERNAL_ERROR, &text),
+    fn after_packet(&mut self, now: Time, result: Result<(), Fatal>) {
+        if let Err(Fatal(text)) = result {
+            self.break_off(now, EndReason::MISC_INTERNAL_ERROR, &text);
         }
         self.finish_linger(now);
         self.announce_room();
@@ -214,7 +220,10 @@ impl Connection {
         match control {
             Control::ChallengeReply(reply) => self.challenge_reply(now, &reply),
             Control::ConnectOk(ok) => self.connect_ok(now, &ok, entropy),
-            Control::ConnectRepeated { timestamp, answer_limit } => {
+            Control::ConnectRepeated {
+                timestamp,
+                answer_limit,
+            } => {
                 self.connect_repeated(now, timestamp, answer_limit);
             }
             Control::Closed(closed) => self.closed_by_peer(now, &closed),
@@ -348,11 +357,17 @@ impl Connection {
     }
 
     fn session_timeout(&mut self, now: Time) {
-        let Some(session) = &mut self.session else { return };
-        let fate = session.handle_timeout(now, &mut self.queues, &mut self.receiver);
-        self.after_packet(now, fate);
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        let result = session.handle_timeout(now, &mut self.queues, &mut self.receiver);
+        self.after_packet(now, result);
         let timeout = self.config.timeout_connected;
-        if self.session.as_ref().is_some_and(|session| session.timed_out(now, timeout)) {
+        if self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.timed_out(now, timeout))
+        {
             match self.phase {
                 Phase::Lingering => self.die(),
                 _ => self.break_off(now, EndReason::MISC_TIMEOUT, "Connection dropped"),
@@ -370,6 +385,11 @@ impl Connection {
     /// The next message from the peer. Works after the peer closed, until the application does.
     pub fn poll_message(&mut self) -> Option<ReceivedMessage> {
         self.receiver.poll_message()
+    }
+
+    /// Whether complete messages wait inside for the application to take others.
+    pub fn messages_held_back(&self) -> bool {
+        self.receiver.holds_back()
     }
 
     /// The application took messages out: their room is free again.
@@ -408,7 +428,10 @@ impl Connection {
     }
 
     fn announce(&mut self, old: ConnectionState) {
-        self.events.push_back(Event::StateChanged { old, new: self.phase.visible() });
+        self.events.push_back(Event::StateChanged {
+            old,
+            new: self.phase.visible(),
+        });
     }
 
     fn announce_room(&mut self) {
@@ -423,9 +446,13 @@ impl Connection {
         self.events.push_back(Event::Drained);
     }
 
-    fn break_off(&mut self, now: Time, reason: EndReason, debug: &str) {
-        tracing::debug!(connection = self.local_id, reason = reason.0, debug, "connection broke");
-        self.end = Some(EndInfo::new(reason, debug));
+    fn break_off(&mut self, now: Time, reason: EndReason, text: &str) {
+        tracing::debug!(
+            connection = self.local_id,
+            reason = reason.0,
+            "connection broke: {text}"
+        );
+        self.end = Some(EndInfo::new(reason, text));
         self.say_goodbye();
         self.enter(Phase::Broken(Goodbye::starting(now)));
     }
@@ -438,7 +465,9 @@ impl Connection {
     }
 
     fn repeat_goodbye(&mut self, now: Time) {
-        let (Phase::Broken(goodbye) | Phase::FinWait(goodbye)) = &mut self.phase else { return };
+        let (Phase::Broken(goodbye) | Phase::FinWait(goodbye)) = &mut self.phase else {
+            return;
+        };
         if now < goodbye.next {
             self.drops.count(DropReason::ReplyLimited);
             return;
@@ -510,8 +539,12 @@ impl Connection {
     }
 
     /// What was dropped, by reason.
-    pub fn drops(&self) -> &DropCounters {
-        &self.drops
+    pub fn drops(&self) -> DropCounters {
+        let mut drops = self.drops.clone();
+        if let Some(session) = &self.session {
+            drops.add(&session.drops);
+        }
+        drops
     }
 
     /// The configuration in force.

@@ -16,9 +16,7 @@ use crate::{
     event::Transmit,
     recovery::Probe,
     send::{SendQueues, SentContent},
-    stats::{
-        self, AckRequest, FLAG_ACK_REQUEST_E2E, FLAG_ACK_REQUEST_IMMEDIATE, SentPacket,
-    },
+    stats::{self, AckRequest, FLAG_ACK_REQUEST_E2E, FLAG_ACK_REQUEST_IMMEDIATE, SentPacket},
 };
 
 /// Headers, statistics and seal: the packet size less what a peer of Valve's expects to hold.
@@ -36,7 +34,6 @@ pub(super) struct Outgoing {
     stats_wanted: bool,
     probes: u8,
     last_ack_request: Time,
-    content: SentContent,
 }
 
 impl Outgoing {
@@ -49,7 +46,6 @@ impl Outgoing {
             stats_wanted: false,
             probes: 0,
             last_ack_request: now,
-            content: SentContent::default(),
         }
     }
 
@@ -85,7 +81,11 @@ impl Connection {
         let destination = self.remote;
         if let Some(datagram) = self.outbox.pop_front() {
             out.extend_from_slice(&datagram);
-            return Some(Transmit { destination, len: datagram.len(), segment_size: None });
+            return Some(Transmit {
+                destination,
+                len: datagram.len(),
+                segment_size: None,
+            });
         }
         if !matches!(self.phase, Phase::Connected | Phase::Lingering) {
             return None;
@@ -94,7 +94,11 @@ impl Connection {
         let (len, segment_size) =
             session.write_batch(now, out, max_datagrams.max(1), &mut self.queues)?;
         self.announce_room();
-        Some(Transmit { destination, len, segment_size })
+        Some(Transmit {
+            destination,
+            len,
+            segment_size,
+        })
     }
 }
 
@@ -110,7 +114,9 @@ impl Session {
         let mut size = self.outgoing.mtu;
         let mut count = 0;
         while count < max_datagrams {
-            let Some(due) = self.due(now, queues) else { break };
+            let Some(due) = self.due(now, queues) else {
+                break;
+            };
             let written = self.write_packet(now, out, size, due, queues);
             count += 1;
             if count == 1 {
@@ -171,8 +177,7 @@ impl Session {
         let overhead = self.sealer.overhead();
         let room = (limit - header_len - overhead).min(self.outgoing.max_plaintext);
         let plaintext_start = out.len();
-        let mut content = std::mem::take(&mut self.outgoing.content);
-        content.clear();
+        let mut content = SentContent::default();
         let mut writer = PacketWriter::new(out, room);
         writer.stop_waiting(number, self.recovery.stop_waiting_before());
         self.acks.write_ack(now, &mut writer, room / ACK_SHARE);
@@ -191,7 +196,8 @@ impl Session {
         let sent = self.recovery.on_packet_sent(now, len, content, asks);
         debug_assert_eq!(sent, number, "numbers rise by one");
         if carries_data {
-            self.controller.on_packet_sent(now, len as u64, self.recovery.bytes_in_flight());
+            self.controller
+                .on_packet_sent(now, len as u64, self.recovery.bytes_in_flight());
             self.pacer.on_sent(now, len, &*self.controller);
         }
         let packet = SentPacket {
@@ -201,7 +207,10 @@ impl Session {
             stats: stats.as_ref(),
         };
         self.stats.on_packet_sent(now, packet);
-        self.outgoing.probes = self.outgoing.probes.saturating_sub(u8::from(due == Due::Probe));
+        self.outgoing.probes = self
+            .outgoing
+            .probes
+            .saturating_sub(u8::from(due == Due::Probe));
         len
     }
 
@@ -221,8 +230,8 @@ impl Session {
         if request != AckRequest::None {
             self.outgoing.last_ack_request = now;
         }
-        self.outgoing.stats_wanted = false;
-        let mut stats = self.stats.inline_stats_for_packet(now, due == Due::Data);
+        let for_stats_alone = std::mem::take(&mut self.outgoing.stats_wanted) && due == Due::Bare;
+        let mut stats = self.stats.inline_stats_for_packet(now, !for_stats_alone);
         let flags = match request {
             AckRequest::None => 0,
             AckRequest::Delayed => FLAG_ACK_REQUEST_E2E,
@@ -249,7 +258,11 @@ impl Session {
     fn feedback_wanted(&self, now: Time, queues: &SendQueues) -> bool {
         let in_flight = self.recovery.unacknowledged_packets() > 0;
         let unasked = queues.sent_unacked_reliable_bytes() == 0;
-        let interval = self.recovery.rtt().smoothed_rtt().max(MIN_FEEDBACK_INTERVAL);
+        let interval = self
+            .recovery
+            .rtt()
+            .smoothed_rtt()
+            .max(MIN_FEEDBACK_INTERVAL);
         in_flight && unasked && now.since(self.outgoing.last_ack_request) >= interval
     }
 }

@@ -21,7 +21,11 @@ pub struct AcceptLimits {
 
 impl Default for AcceptLimits {
     fn default() -> Self {
-        Self { max_pending: 1024, max_per_address: 4096, max_connections: 65_536 }
+        Self {
+            max_pending: 1024,
+            max_per_address: 4096,
+            max_connections: 65_536,
+        }
     }
 }
 
@@ -36,7 +40,12 @@ pub(super) struct Admission {
 
 impl Admission {
     pub(super) fn new(limits: AcceptLimits) -> Self {
-        Self { limits, pending: HashSet::new(), per_address: HashMap::new(), open: 0 }
+        Self {
+            limits,
+            pending: HashSet::new(),
+            per_address: HashMap::new(),
+            open: 0,
+        }
     }
 
     pub(super) fn check(&self, address: IpAddr) -> Result<(), DropReason> {
@@ -44,7 +53,11 @@ impl Admission {
         {
             return Err(DropReason::PendingFull);
         }
-        if self.per_address.get(&address).is_some_and(|&n| n >= self.limits.max_per_address) {
+        if self
+            .per_address
+            .get(&address)
+            .is_some_and(|&n| n >= self.limits.max_per_address)
+        {
             return Err(DropReason::AddressFull);
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use gamewire_crypto::Certificate;
 use gamewire_wire::{
     address::Address,
     identity::Identity,
@@ -11,9 +12,17 @@ use gamewire_wire::{
 use super::Refusal;
 use crate::end::EndReason;
 
-/// The identity that a connect request claims outside its certificate, nothing of it proven; used
-/// to tell two initiators with one connection id apart.
+/// The identity that a connect request claims, nothing of it proven; used to tell two initiators
+/// with one connection id apart.
 pub fn claimed_identity(request: &ConnectRequest) -> Identity {
+    let certificate = request
+        .cert
+        .as_ref()
+        .and_then(|signed| signed.cert.as_deref());
+    let named = certificate.and_then(|bytes| Certificate::decode(bytes).ok()?.identity);
+    if let Some(identity) = named {
+        return identity;
+    }
     from_message(
         request.identity_string.as_deref(),
         request.legacy_identity_binary.as_ref(),
@@ -47,9 +56,11 @@ pub(super) fn resolve(
 ) -> Result<Identity, Refusal> {
     let seen = || Identity::IpAddress(Address::from(remote));
     match (in_certificate, claimed) {
-        (Some(identity), _) if !identity.is_invalid() => {
-            Ok(if identity.is_localhost() { seen() } else { identity.clone() })
-        }
+        (Some(identity), _) if !identity.is_invalid() => Ok(if identity.is_localhost() {
+            seen()
+        } else {
+            identity.clone()
+        }),
         (_, Some(identity)) if identity.is_localhost() || identity.is_invalid() => Ok(seen()),
         (_, Some(Identity::IpAddress(_))) => Err(Refusal::new(
             EndReason::REMOTE_BAD_CERT,

@@ -9,6 +9,7 @@ mod initiator;
 mod pair;
 mod party;
 
+use self::party::{LocalKeys, PeerKeys};
 pub use self::{
     acceptor::{Acceptor, ConnectOkAgain},
     identity::claimed_identity,
@@ -16,7 +17,6 @@ pub use self::{
     pair::{PairSide, pair},
     party::{Agreement, Credentials, LocalParty, Peer, Refusal},
 };
-use self::party::{LocalKeys, PeerKeys};
 
 #[cfg(test)]
 mod tests;

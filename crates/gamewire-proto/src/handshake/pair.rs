@@ -53,7 +53,11 @@ pub fn pair(
     let Ok(Datagram::ConnectRequest(request)) = udp::parse(&request) else {
         return Err(garbled());
     };
-    let incoming = Incoming { remote: initiator.address, received: now, request };
+    let incoming = Incoming {
+        remote: initiator.address,
+        received: now,
+        request,
+    };
     let (asked, _) = Acceptor::new(
         now,
         acceptor.local_id,
@@ -63,7 +67,9 @@ pub fn pair(
         entropy,
     )?;
     let (acceptors, ok) = asked.accept(now, &acceptor.config, entropy)?;
-    let Ok(Datagram::ConnectOk(ok)) = udp::parse(&ok) else { return Err(garbled()) };
+    let Ok(Datagram::ConnectOk(ok)) = udp::parse(&ok) else {
+        return Err(garbled());
+    };
     let initiators = asking.on_connect_ok(now, &ok)?.ok_or_else(garbled)?;
     Ok([acceptors, initiators])
 }

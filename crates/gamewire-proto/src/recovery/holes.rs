@@ -23,7 +23,10 @@ pub(super) struct Holes {
 
 impl Holes {
     pub(super) fn push(&mut self, number: u64) {
-        self.holes.push_back(Hole { number, lost_at: Time::default() });
+        self.holes.push_back(Hole {
+            number,
+            lost_at: Time::default(),
+        });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -57,7 +60,8 @@ impl Holes {
     /// ones beyond `most`.
     pub(super) fn release(&mut self, lost_before: Time, most: usize) {
         while self.released < self.lost
-            && (self.lost - self.released > most || self.holes[self.released].lost_at <= lost_before)
+            && (self.lost - self.released > most
+                || self.holes[self.released].lost_at <= lost_before)
         {
             self.released += 1;
         }
@@ -71,13 +75,20 @@ impl Holes {
         }
     }
 
-    /// Takes out, newest first, the holes in ranges that [`Cursor`] was moved over.
+    /// Starts taking out holes by descending ranges; [`Holes::finish`] ends it.
     pub(super) fn cursor(&self) -> Cursor {
-        Cursor { index: self.holes.len(), removed: 0 }
+        Cursor {
+            index: self.holes.len(),
+            removed: 0,
+        }
     }
 
     /// The next hole, downwards, that lies in `range`. Ranges must descend.
-    pub(super) fn take_next(&mut self, cursor: &mut Cursor, range: &RangeInclusive<u64>) -> Option<u64> {
+    pub(super) fn take_next(
+        &mut self,
+        cursor: &mut Cursor,
+        range: &RangeInclusive<u64>,
+    ) -> Option<u64> {
         while cursor.index > 0 {
             let hole = &mut self.holes[cursor.index - 1];
             if hole.number < *range.start() {
@@ -100,7 +111,10 @@ impl Holes {
             return;
         }
         let taken = |holes: &VecDeque<Hole>, end: usize| {
-            holes.range(..end).filter(|hole| hole.number == TAKEN).count()
+            holes
+                .range(..end)
+                .filter(|hole| hole.number == TAKEN)
+                .count()
         };
         let released = self.released - taken(&self.holes, self.released);
         let lost = self.lost - taken(&self.holes, self.lost);

@@ -31,7 +31,9 @@ impl RangeSet {
 
     pub(super) fn covers(&self, range: &Range<u64>) -> bool {
         let at = self.ranges.partition_point(|kept| kept.end < range.end);
-        self.ranges.get(at).is_some_and(|kept| kept.start <= range.start)
+        self.ranges
+            .get(at)
+            .is_some_and(|kept| kept.start <= range.start)
     }
 
     pub(super) fn insert(&mut self, mut range: Range<u64>) {
@@ -42,7 +44,11 @@ impl RangeSet {
         while let Some(kept) = self.ranges.get(at).filter(|kept| kept.start <= range.end) {
             range = range.start.min(kept.start)..range.end.max(kept.end);
             self.total -= kept.end - kept.start;
-            if self.ranges.get(at + 1).is_some_and(|next| next.start <= range.end) {
+            if self
+                .ranges
+                .get(at + 1)
+                .is_some_and(|next| next.start <= range.end)
+            {
                 self.ranges.remove(at);
             } else {
                 self.total += range.end - range.start;
@@ -58,22 +64,21 @@ impl RangeSet {
         if range.is_empty() {
             return;
         }
-        let at = self.ranges.partition_point(|kept| kept.end <= range.start);
-        while let Some(kept) = self.ranges.get(at).filter(|kept| kept.start < range.end).cloned() {
+        let mut at = self.ranges.partition_point(|kept| kept.end <= range.start);
+        while let Some(kept) = self
+            .ranges
+            .get(at)
+            .filter(|kept| kept.start < range.end)
+            .cloned()
+        {
             self.ranges.remove(at);
             self.total -= kept.end - kept.start;
-            let (left, right) = (kept.start..range.start, range.end..kept.end);
-            if !right.is_empty() {
-                self.total += right.end - right.start;
-                self.ranges.insert(at, right);
-            }
-            if !left.is_empty() {
-                self.total += left.end - left.start;
-                self.ranges.insert(at, left);
-                return;
-            }
-            if kept.end >= range.end {
-                return;
+            for rest in [kept.start..range.start, range.end..kept.end] {
+                if !rest.is_empty() {
+                    self.total += rest.end - rest.start;
+                    self.ranges.insert(at, rest);
+                    at += 1;
+                }
             }
         }
     }
@@ -82,7 +87,10 @@ impl RangeSet {
     pub(super) fn overlapping(&self, range: &Range<u64>) -> impl Iterator<Item = Range<u64>> {
         let at = self.ranges.partition_point(|kept| kept.end <= range.start);
         let end = range.end;
-        self.ranges.range(at..).take_while(move |kept| kept.start < end).cloned()
+        self.ranges
+            .range(at..)
+            .take_while(move |kept| kept.start < end)
+            .cloned()
     }
 }
 
@@ -91,6 +99,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn removes_over_the_end_of_one_range_into_the_next() {
+        let mut set = RangeSet::default();
+        for range in [5..17, 18..24] {
+            set.insert(range);
+        }
+        set.remove(9..19);
+        assert_eq!(
+            set.overlapping(&(0..100)).collect::<Vec<_>>(),
+            [5..9, 19..24]
+        );
+        assert_eq!(set.total(), 9);
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]

@@ -117,7 +117,9 @@ impl ConfigData {
         let round = |number: f64| {
             // NaN would become 0, which may mean "off" or "no limit".
             let known = !number.is_nan();
-            known.then_some(number.round() as i64).ok_or(ConfigError::NotANumber(id))
+            known
+                .then_some(number.round() as i64)
+                .ok_or(ConfigError::NotANumber(id))
         };
         Ok(Some(match self {
             Self::Int32(number) => (*number).into(),
@@ -140,7 +142,11 @@ impl ConfigData {
             Self::String(text) => parse_fraction(id, text)?,
             Self::Pointer(_) => return Ok(None),
         };
-        if number.is_nan() { Err(ConfigError::NotANumber(id)) } else { Ok(Some(number)) }
+        if number.is_nan() {
+            Err(ConfigError::NotANumber(id))
+        } else {
+            Ok(Some(number))
+        }
     }
 }
 
@@ -226,6 +232,9 @@ pub enum ConfigError {
         /// Where it was looked for.
         given: Scope,
     },
+    /// There is no such connection or listen socket.
+    #[error("there is no such connection or listen socket")]
+    BadScopeObject,
     /// The types have nothing in common.
     #[error("{} is of type {}, not {}", id.name(), id.info().data_type().name(), given.name())]
     WrongType {

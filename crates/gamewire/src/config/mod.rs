@@ -14,7 +14,7 @@ mod table;
 pub use self::{
     data::{ConfigData, ConfigError, ConfigType, MAX_STRING_BYTES},
     docs::markdown_table,
-    scope::{ConfigReading, ScopeValues},
+    scope::ScopeValues,
     table::{Config, ConfigId},
 };
 
@@ -82,7 +82,7 @@ pub enum Unit {
     Segments,
     /// Connections.
     Connections,
-    /// A level of [`crate::debug_output::DebugLevel`].
+    /// A level of [`crate::DebugLevel`].
     Level,
 }
 

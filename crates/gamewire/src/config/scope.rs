@@ -37,27 +37,25 @@ enum LockState {
     Locked,
 }
 
-/// A value as it holds in a scope.
-#[derive(Clone, PartialEq, Debug)]
-pub struct ConfigReading {
-    /// The value, of its row's type.
-    pub data: ConfigData,
-    /// Whether it comes from a wider scope, or is the default in a scope that is not the widest.
-    pub inherited: bool,
-}
-
 impl ScopeValues {
     /// A widest scope, with nothing set.
     pub fn global() -> Arc<Self> {
-        Arc::new(Self { scope: Scope::Global, parent: None, values: RwLock::default() })
+        Arc::new(Self {
+            scope: Scope::Global,
+            parent: None,
+            values: RwLock::default(),
+        })
     }
 
     /// A scope inside another, with nothing set. A connection keeps from now on the values that are
     /// bound at creation (`ConnectionUserData`).
     pub fn child(parent: &Arc<Self>, scope: Scope) -> Arc<Self> {
         debug_assert!(parent.scope < scope, "scopes nest from wide to narrow");
-        let child =
-            Self { scope, parent: Some(parent.clone()), values: RwLock::default() };
+        let child = Self {
+            scope,
+            parent: Some(parent.clone()),
+            values: RwLock::default(),
+        };
         if scope == Scope::Connection {
             child.bind(Access::BoundAtCreation);
         }
@@ -78,7 +76,10 @@ impl ScopeValues {
     pub fn set(&self, id: ConfigId, data: Option<ConfigData>) -> Result<(), ConfigError> {
         let row = id.info();
         if row.scope < self.scope {
-            return Err(ConfigError::WrongScope { id, given: self.scope });
+            return Err(ConfigError::WrongScope {
+                id,
+                given: self.scope,
+            });
         }
         if row.access == Access::ReadOnly {
             return Err(ConfigError::ReadOnly(id));
@@ -100,25 +101,31 @@ impl ScopeValues {
     /// # Errors
     /// The first that cannot be set; those before it are set.
     pub fn set_all(&self, options: &[Config]) -> Result<(), ConfigError> {
-        options.iter().try_for_each(|option| self.set(option.id(), Some(option.data())))
+        options
+            .iter()
+            .try_for_each(|option| self.set(option.id(), Some(option.data())))
     }
 
-    /// The value that holds in this scope.
+    /// The value that holds in this scope, and whether it is inherited: from a wider scope, or as
+    /// the default in a scope that is not the widest.
     ///
     /// # Errors
     /// [`ConfigError::WrongScope`] if the value does not exist in so narrow a scope.
     #[doc(alias = "GetConfigValue")]
-    pub fn get(&self, id: ConfigId) -> Result<ConfigReading, ConfigError> {
+    pub fn get(&self, id: ConfigId) -> Result<(ConfigData, bool), ConfigError> {
         if id.info().scope < self.scope {
-            return Err(ConfigError::WrongScope { id, given: self.scope });
+            return Err(ConfigError::WrongScope {
+                id,
+                given: self.scope,
+            });
         }
         if id == ConfigId::MtuDataSize {
-            let inherited = self.get(ConfigId::MtuPacketSize)?.inherited;
-            return Ok(ConfigReading { data: self.effective(id), inherited });
+            let (_, inherited) = self.get(ConfigId::MtuPacketSize)?;
+            return Ok((self.effective(id), inherited));
         }
         let own = self.read().set.get(&id).cloned();
         let inherited = own.is_none() && self.parent.is_some();
-        Ok(ConfigReading { data: own.unwrap_or_else(|| self.effective(id)), inherited })
+        Ok((own.unwrap_or_else(|| self.effective(id)), inherited))
     }
 
     /// Fixes what may not change once a connection is being made: such values keep what they are
@@ -130,7 +137,10 @@ impl ScopeValues {
 
     /// Stops following wider scopes in all rows of a kind.
     fn bind(&self, access: Access) {
-        let rows = ConfigId::ALL.iter().copied().filter(|id| id.info().access == access);
+        let rows = ConfigId::ALL
+            .iter()
+            .copied()
+            .filter(|id| id.info().access == access);
         for id in rows {
             let inherited = self.parent.as_ref().and_then(|parent| parent.explicit(id));
             // The first call wins: what was bound once stays.

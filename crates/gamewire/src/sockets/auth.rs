@@ -20,7 +20,7 @@ impl Sockets {
     /// Says that authentication will be needed, and tells how it stands.
     #[doc(alias = "InitAuthentication")]
     pub fn init_authentication(&self) -> AuthenticationStatus {
-        self.change_authentication(|auth| auth.init_authentication())
+        self.change_authentication(|auth| auth.init_authentication(crate::clock::unix_seconds()))
     }
 
     /// How our authentication stands.

@@ -156,7 +156,7 @@ impl Sockets {
                 let report = machine
                     .send(now, outgoing)
                     .map_err(|error| give_back(error, connection, flags))?;
-                Ok(report.number)
+                Ok(report.message_number)
             }
         }
     }

@@ -5,18 +5,39 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Step {
     /// A packet, so far from the newest one; refused if not `keep`.
-    Packet { offset: i64, keep: bool, need: u8 },
+    Packet {
+        offset: i64,
+        keep: bool,
+        need: u8,
+    },
     /// A stop-waiting frame: packet number so far past the newest, `before` so far below that.
-    StopWaiting { ahead: u64, back: i64 },
+    StopWaiting {
+        ahead: u64,
+        back: i64,
+    },
     /// An ack frame in so little room.
-    Write { room: usize },
-    Wait { micros: u64 },
-    Request { micros: u64 },
+    Write {
+        room: usize,
+    },
+    Wait {
+        micros: u64,
+    },
+    Request {
+        micros: u64,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let packet = (prop_oneof![6 => 1i64..3, 2 => -12i64..12, 1 => -80i64..90], 0u8..10, 0u8..3)
-        .prop_map(|(offset, keep, need)| Step::Packet { offset, keep: keep > 0, need });
+    let packet = (
+        prop_oneof![6 => 1i64..3, 2 => -12i64..12, 1 => -80i64..90],
+        0u8..10,
+        0u8..3,
+    )
+        .prop_map(|(offset, keep, need)| Step::Packet {
+            offset,
+            keep: keep > 0,
+            need,
+        });
     prop_oneof![
         12 => packet,
         1 => (0u64..3, prop_oneof![4 => 0i64..60, 1 => -5i64..200])
@@ -66,11 +87,22 @@ impl Model {
         let arrived = self.kept.get(&said.latest);
         prop_assert!(arrived.is_some(), "{} was not received", said.latest);
         let units = now.micros_since(*arrived.expect("checked")) / 32;
-        prop_assert_eq!(said.delay, u16::try_from(units).ok().filter(|&units| units < 0xffff));
+        prop_assert_eq!(
+            said.delay,
+            u16::try_from(units).ok().filter(|&units| units < 0xffff)
+        );
         for number in self.floor..=said.latest {
             let kept = self.kept.contains_key(&number);
-            prop_assert!(kept || !said.received(number), "false 'received' {}", number);
-            prop_assert!(!exact || kept == said.received(number), "false 'missing' {}", number);
+            prop_assert!(
+                kept || !said.received(number),
+                "false 'received' {}",
+                number
+            );
+            prop_assert!(
+                !exact || kept == said.received(number),
+                "false 'missing' {}",
+                number
+            );
         }
         Ok(())
     }

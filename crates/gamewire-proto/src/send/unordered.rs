@@ -1,0 +1,226 @@
+//! Reliable messages without order, from the first byte sent to the ack. Only towards peers that
+//! understand [`SegmentKind::ReliableUnordered`].
+
+use std::{collections::VecDeque, ops::Range};
+
+use bytes::Bytes;
+use gamewire_wire::snp::{PacketWriter, SegmentKind};
+
+use super::{content::SentContent, ranges::RangeSet, room::Room};
+
+/// Most messages between the oldest unacknowledged and the newest sent one of a lane; further ones
+/// wait.
+pub const MAX_UNORDERED_IN_FLIGHT: usize = 16 * 1024;
+
+#[derive(Debug)]
+struct UnorderedMessage {
+    number: u64,
+    payload: Bytes,
+    acked: RangeSet,
+    whole: bool,
+}
+
+impl UnorderedMessage {
+    fn unacked(&self, sent: u64) -> u64 {
+        if self.whole {
+            0
+        } else {
+            sent - self.acked.total()
+        }
+    }
+}
+
+/// Part of a message that is to go again.
+#[derive(Debug)]
+struct Piece {
+    number: u64,
+    start: u32,
+    end: u32,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct UnorderedSend {
+    /// By number; those acknowledged inside keep their place until the first one is.
+    messages: VecDeque<UnorderedMessage>,
+    lost: VecDeque<Piece>,
+    unacked: u64,
+    /// Bytes sent of the last message, which may not all be out yet.
+    last_sent: u64,
+}
+
+impl UnorderedSend {
+    pub(super) fn is_idle(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    pub(super) fn unacked(&self) -> u64 {
+        self.unacked
+    }
+
+    pub(super) fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
+    pub(super) fn is_full(&self, limit: u64) -> bool {
+        self.unacked >= limit || self.messages.len() >= MAX_UNORDERED_IN_FLIGHT
+    }
+
+    /// Bytes `range` of a message leave for the first time.
+    pub(super) fn on_sent(&mut self, number: u64, payload: &Bytes, range: &Range<u32>) {
+        if range.start == 0 {
+            let payload = payload.clone();
+            let acked = RangeSet::default();
+            self.messages.push_back(UnorderedMessage {
+                number,
+                payload,
+                acked,
+                whole: false,
+            });
+        }
+        self.last_sent = u64::from(range.end);
+        self.unacked += u64::from(range.end - range.start);
+    }
+
+    /// Writes the oldest lost piece, or what fits of it; bytes written. `None`: nothing fits, or
+    /// nothing is lost.
+    pub(super) fn write_lost(
+        &mut self,
+        lane: u8,
+        room: Room,
+        writer: &mut PacketWriter<'_>,
+        sent: &mut SentContent,
+    ) -> Option<u64> {
+        loop {
+            let piece = self.lost.front_mut()?;
+            let index = index_of(&self.messages, piece.number);
+            let Some(message) = index.map(|index| &self.messages[index]).filter(|message| {
+                let span = u64::from(piece.start)..u64::from(piece.end);
+                !message.whole && (span.is_empty() || !message.acked.covers(&span))
+            }) else {
+                self.lost.pop_front();
+                continue;
+            };
+            let (wire_lane, number) = (u16::from(lane), piece.number);
+            let fits = writer.extended_max_len(wire_lane, number, piece.start);
+            let len = room.cut(fits, u64::from(piece.end - piece.start))? as u32;
+            let range = piece.start as usize..(piece.start + len) as usize;
+            let last = range.end == message.payload.len();
+            let kind = SegmentKind::ReliableUnordered;
+            let out = writer.extended(kind, wire_lane, number, piece.start, last, len as usize)?;
+            out.copy_from_slice(&message.payload[range.clone()]);
+            note(sent, lane, number, piece.start..piece.start + len, last);
+            piece.start += len;
+            if piece.start == piece.end {
+                self.lost.pop_front();
+            }
+            return Some(u64::from(len));
+        }
+    }
+
+    pub(super) fn on_whole_acked(&mut self, first: u64, count: u16) {
+        self.each(first, count, |queue, index| queue.finish(index));
+        self.trim();
+    }
+
+    pub(super) fn on_whole_lost(&mut self, first: u64, count: u16) {
+        self.each(first, count, |queue, index| {
+            let message = &queue.messages[index];
+            if !message.whole {
+                let end = message.payload.len() as u32;
+                queue.lost.push_back(Piece {
+                    number: message.number,
+                    start: 0,
+                    end,
+                });
+            }
+        });
+    }
+
+    pub(super) fn on_part_acked(&mut self, number: u64, range: Range<u32>) {
+        if let Some(index) = index_of(&self.messages, number)
+            && !self.messages[index].whole
+        {
+            let message = &mut self.messages[index];
+            let before = message.acked.total();
+            message
+                .acked
+                .insert(u64::from(range.start)..u64::from(range.end));
+            let total = message.acked.total();
+            self.unacked -= total - before;
+            if total == message.payload.len() as u64 {
+                self.finish(index);
+            }
+        }
+        self.trim();
+    }
+
+    pub(super) fn on_part_lost(&mut self, number: u64, range: Range<u32>) {
+        self.lost.push_back(Piece {
+            number,
+            start: range.start,
+            end: range.end,
+        });
+        self.trim();
+    }
+
+    fn each(&mut self, first: u64, count: u16, mut visit: impl FnMut(&mut Self, usize)) {
+        let end = first + u64::from(count);
+        let start = self
+            .messages
+            .partition_point(|message| message.number < first);
+        let stop = self
+            .messages
+            .partition_point(|message| message.number < end);
+        for index in start..stop {
+            visit(self, index);
+        }
+    }
+
+    fn finish(&mut self, index: usize) {
+        let last = index + 1 == self.messages.len();
+        let message = &mut self.messages[index];
+        let sent = if last {
+            self.last_sent
+        } else {
+            message.payload.len() as u64
+        };
+        self.unacked -= message.unacked(sent);
+        message.whole = true;
+        message.payload = Bytes::new();
+        message.acked = RangeSet::default();
+    }
+
+    /// Forgets what is acknowledged at the front, and lost pieces that turned out to have arrived.
+    fn trim(&mut self) {
+        while self.messages.front().is_some_and(|message| message.whole) {
+            self.messages.pop_front();
+        }
+        while let Some(piece) = self.lost.front() {
+            let span = u64::from(piece.start)..u64::from(piece.end);
+            let open = index_of(&self.messages, piece.number).is_some_and(|index| {
+                let message = &self.messages[index];
+                !message.whole && (span.is_empty() || !message.acked.covers(&span))
+            });
+            if open {
+                break;
+            }
+            self.lost.pop_front();
+        }
+    }
+}
+
+/// Notes an unordered segment in what its packet carries.
+pub(super) fn note(sent: &mut SentContent, lane: u8, number: u64, range: Range<u32>, last: bool) {
+    if range.start == 0 && last {
+        sent.push_whole(lane, number);
+    } else {
+        sent.push_part(lane, number, range.start, (range.end - range.start) as u16);
+    }
+}
+
+fn index_of(messages: &VecDeque<UnorderedMessage>, number: u64) -> Option<usize> {
+    messages
+        .binary_search_by_key(&number, |message| message.number)
+        .ok()
+}

@@ -1,0 +1,3 @@
+mod scopes;
+mod table;
+mod values;

@@ -1,0 +1,16 @@
+//! One module per target, each with `run`.
+
+pub(crate) mod address;
+pub(crate) mod certificate;
+pub(crate) mod cookie;
+pub(crate) mod crypt_info;
+pub(crate) mod datagram;
+pub(crate) mod frame_writer;
+pub(crate) mod frames;
+pub(crate) mod identity;
+pub(crate) mod key_text;
+pub(crate) mod message_header;
+pub(crate) mod sealed;
+pub(crate) mod truncated;
+pub(crate) mod trust;
+pub(crate) mod varint;
