@@ -66,4 +66,10 @@ targets! {
     cookie,
     /// Sealed payloads of any length, opened and sealed.
     sealed,
+    /// Link statistics fed with traffic, time and a lying peer's messages.
+    stats,
+    /// Received packet numbers and the acks about them, against sets.
+    received_packets,
+    /// The receiving half: honest senders are served, others bounded.
+    receiver,
 }

@@ -30,8 +30,9 @@ fn a_quick_part_of_the_matrix_passes_in_both_roles() {
         let named = cases.iter().find(|case| case.name == *name);
         named.unwrap_or_else(|| panic!("no case is called {name}"))
     });
-    let cells: Vec<Cell> =
-        quick.flat_map(|case| Role::ALL.map(|role| case.in_role(role))).collect();
+    let cells: Vec<Cell> = quick
+        .flat_map(|case| Role::ALL.map(|role| case.in_role(role)))
+        .collect();
     let outcomes = runner::run(&cells, |_| ());
     let failures: String = outcomes
         .iter()

@@ -57,8 +57,7 @@ fn valve_sends(stage: &mut Stage) -> anyhow::Result<String> {
 
 fn fast_enough(report: &Report) -> anyhow::Result<String> {
     let rate = report.bytes as f64 / report.seconds().max(1e-3);
-    let figures =
-        format!("{:.1} MB/s for {:.1} s", rate / 1e6, report.seconds());
+    let figures = format!("{:.1} MB/s for {:.1} s", rate / 1e6, report.seconds());
     ensure!(rate >= GOAL, "only {figures}");
     Ok(figures)
 }

@@ -236,10 +236,7 @@ impl<'a> Run<'a> {
         let pair_side = |side: Side| PairSide {
             local_id: id(side),
             address: address(side),
-            party: party(
-                Identity::SteamId(1),
-                self.scenario.sides[side.index()].features,
-            ),
+            party: party(side, self.scenario.sides[side.index()].features),
             config: self.scenario.sides[side.index()].config.clone(),
         };
         let mut entropy = SeededEntropy::new(mix(self.scenario.seed, u64::from(index) + 99));
