@@ -72,4 +72,10 @@ targets! {
     received_packets,
     /// The receiving half: honest senders are served, others bounded.
     receiver,
+    /// The sending half and loss recovery, driven by arbitrary acks.
+    sender,
+    /// What one socket does with datagrams of anyone.
+    endpoint,
+    /// Two whole connections over a bad network.
+    connected_pair,
 }

@@ -45,7 +45,10 @@ fn every_input_in_git_passes() {
     for target in TARGETS {
         let corpus = replay(target.run, &folder("corpus").join(target.name), &mut failed);
         let old = replay(target.run, &folder("regressions").join(target.name), &mut failed);
-        println!("{:18} corpus {:4} ({:6} bytes), regressions {}", target.name, corpus.0, corpus.1, old.0);
+        println!(
+            "{:18} corpus {:4} ({:6} bytes), regressions {}",
+            target.name, corpus.0, corpus.1, old.0
+        );
         assert!(corpus.0 > 0, "{} has no corpus", target.name);
         assert!(corpus.0 <= MAX_FILES, "{}: minimise the corpus", target.name);
         assert!(corpus.1 <= MAX_BYTES, "{}: minimise the corpus", target.name);

@@ -45,13 +45,7 @@ impl Case {
         body: impl Fn(&mut Stage) -> anyhow::Result<String> + Send + Sync + 'static,
     ) -> Self {
         let (name, body) = (name.into(), Arc::new(body));
-        Self {
-            name,
-            setup,
-            limit: DEFAULT_LIMIT,
-            company: Company::Welcome,
-            body,
-        }
+        Self { name, setup, limit: DEFAULT_LIMIT, company: Company::Welcome, body }
     }
 
     /// With another limit.
@@ -63,26 +57,18 @@ impl Case {
     /// With nothing else running.
     #[must_use]
     pub fn alone(self) -> Self {
-        Self {
-            company: Company::Unwelcome,
-            ..self
-        }
+        Self { company: Company::Unwelcome, ..self }
     }
 
     /// The cell of one role.
     pub fn in_role(&self, role: Role) -> Cell {
-        Cell {
-            case: self.clone(),
-            role,
-        }
+        Cell { case: self.clone(), role }
     }
 }
 
 impl std::fmt::Debug for Case {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Case")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Case").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -148,12 +134,7 @@ impl Cell {
             diagnosis: String::new(),
         });
         let elapsed = start.elapsed();
-        Outcome {
-            name: self.case.name.clone(),
-            role: self.role,
-            verdict,
-            elapsed,
-        }
+        Outcome { name: self.case.name.clone(), role: self.role, verdict, elapsed }
     }
 
     fn verdict(&self, deadline: Instant) -> Verdict {

@@ -67,27 +67,18 @@ pub fn index_of(payload: &[u8], near: u64) -> u64 {
         return candidate;
     }
     let period = 1_u64 << (8 * carried);
-    let around = [
-        candidate.checked_sub(period),
-        Some(candidate),
-        candidate.checked_add(period),
-    ];
-    let nearest = around
-        .into_iter()
-        .flatten()
-        .min_by_key(|index| index.abs_diff(near));
+    let around = [candidate.checked_sub(period), Some(candidate), candidate.checked_add(period)];
+    let nearest = around.into_iter().flatten().min_by_key(|index| index.abs_diff(near));
     nearest.expect("the middle one is always there")
 }
 
 /// Lower-case hexadecimal text.
 pub fn to_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("writing to a String never fails");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a String never fails");
+        text
+    })
 }
 
 /// The bytes of a hexadecimal text; `None`: it is none.

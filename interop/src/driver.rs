@@ -42,14 +42,7 @@ pub fn program() -> anyhow::Result<PathBuf> {
     }
     let this = env::current_exe().context("where is this program?")?;
     let beside = this.parent().context("a program lies in a directory")?;
-    let places = [
-        "",
-        "..",
-        "../debug",
-        "../release",
-        "../../debug",
-        "../../release",
-    ];
+    let places = ["", "..", "../debug", "../release", "../../debug", "../../release"];
     let mut candidates = places.iter().map(|place| beside.join(place).join(PROGRAM));
     candidates.find(|path| path.is_file()).ok_or_else(|| {
         anyhow!(
@@ -104,23 +97,12 @@ impl ValvePeer {
         let kept = errors.clone();
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                remember(
-                    &mut kept.lock().unwrap_or_else(PoisonError::into_inner),
-                    line,
-                );
+                remember(&mut kept.lock().unwrap_or_else(PoisonError::into_inner), line);
             }
         });
         let input = child.stdin.take();
         let (events, log) = (VecDeque::new(), VecDeque::new());
-        let mut peer = Self {
-            child,
-            input,
-            lines,
-            events,
-            log,
-            errors,
-            deadline,
-        };
+        let mut peer = Self { child, input, lines, events, log, errors, deadline };
         peer.ok(json!({"cmd": "init", "identity": identity}))?;
         Ok(peer)
     }
@@ -150,10 +132,7 @@ impl ValvePeer {
                 self.events.push_back(line);
                 continue;
             }
-            ensure!(
-                line["reply"] == command["cmd"],
-                "{line} is no reply to {text}"
-            );
+            ensure!(line["reply"] == command["cmd"], "{line} is no reply to {text}");
             return Ok(line);
         }
     }
@@ -164,10 +143,7 @@ impl ValvePeer {
     /// No reply, or a refusal.
     pub fn ok(&mut self, command: Value) -> anyhow::Result<Value> {
         let reply = self.ask(command.clone())?;
-        ensure!(
-            reply["ok"] == true,
-            "Valve's peer refused {command}: {reply}"
-        );
+        ensure!(reply["ok"] == true, "Valve's peer refused {command}: {reply}");
         Ok(reply)
     }
 
@@ -236,7 +212,7 @@ impl ValvePeer {
     /// # Errors
     /// It cannot be killed.
     pub fn kill(&mut self) -> anyhow::Result<()> {
-        self.input = None;
+        // Its input stays open until it is dead: the end of the input is an orderly end.
         self.child.kill().context("kill Valve's peer")?;
         self.child.wait().context("wait for Valve's peer")?;
         Ok(())

@@ -25,11 +25,7 @@ pub fn enter() -> anyhow::Result<()> {
     }
     let works = |way: &&&[&str]| {
         let mut try_out = Command::new("unshare");
-        try_out
-            .args(**way)
-            .arg("true")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        try_out.args(**way).arg("true").stdout(Stdio::null()).stderr(Stdio::null());
         try_out.status().is_ok_and(|status| status.success())
     };
     let Some(way) = WAYS.iter().find(works) else {
@@ -41,18 +37,12 @@ pub fn enter() -> anyhow::Result<()> {
     };
     let this = env::current_exe().context("where is this program?")?;
     let mut again = Command::new("unshare");
-    again
-        .args(*way)
-        .arg("--")
-        .arg(this)
-        .args(env::args_os().skip(1));
+    again.args(*way).arg("--").arg(this).args(env::args_os().skip(1));
     Err(again.env(INSIDE_VARIABLE, "1").exec()).context("unshare")
 }
 
 fn loopback_up() -> anyhow::Result<()> {
-    let status = Command::new("ip")
-        .args(["link", "set", "lo", "up"])
-        .status();
+    let status = Command::new("ip").args(["link", "set", "lo", "up"]).status();
     let status = status.context("`ip` of iproute2 brings loopback up")?;
     ensure!(status.success(), "`ip link set lo up` failed: {status}");
     Ok(())

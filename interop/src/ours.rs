@@ -71,22 +71,13 @@ impl Ours {
     /// # Errors
     /// The library refuses.
     pub fn open(setup: &OurSetup, deadline: Instant) -> anyhow::Result<Self> {
-        let mut options = Options {
-            trust: setup.trust.clone(),
-            ..Options::default()
-        };
+        let mut options = Options { trust: setup.trust.clone(), ..Options::default() };
         if let Some(identity) = &setup.identity {
             options.identity = identity.parse().with_context(|| identity.clone())?;
         }
         let sockets = Sockets::new(options)?;
         let (events, log) = (VecDeque::new(), VecDeque::new());
-        let ours = Self {
-            sockets,
-            connection: None,
-            events,
-            log,
-            deadline,
-        };
+        let ours = Self { sockets, connection: None, events, log, deadline };
         ours.set_global(&setup.global)?;
         Ok(ours)
     }
@@ -97,8 +88,7 @@ impl Ours {
     /// A value is unknown or refused.
     pub fn set_global(&self, settings: &[Setting]) -> anyhow::Result<()> {
         for config in config(settings)? {
-            self.sockets
-                .set_config_value(ScopeObject::Global, config.id(), Some(config.data()))?;
+            self.sockets.set_config_value(ScopeObject::Global, config.id(), Some(config.data()))?;
         }
         Ok(())
     }
@@ -126,9 +116,7 @@ impl Ours {
     /// # Errors
     /// The library refuses.
     pub fn connect(&mut self, address: SocketAddr, options: &[Setting]) -> anyhow::Result<()> {
-        let connection = self
-            .sockets
-            .connect_by_ip_address(address, &config(options)?)?;
+        let connection = self.sockets.connect_by_ip_address(address, &config(options)?)?;
         self.connection = Some(connection);
         Ok(())
     }
@@ -161,10 +149,7 @@ impl Ours {
     pub fn state(&mut self, state: ConnectionState) -> anyhow::Result<ConnectionInfo> {
         let connection = self.handle()?;
         let ended = |state| {
-            matches!(
-                state,
-                ConnectionState::ClosedByPeer | ConnectionState::ProblemDetectedLocally
-            )
+            matches!(state, ConnectionState::ClosedByPeer | ConnectionState::ProblemDetectedLocally)
         };
         let change = self.status(&format!("{state:?}"), |change| {
             change.connection == connection
@@ -172,10 +157,7 @@ impl Ours {
         })?;
         let info = change.info;
         if info.state != state {
-            bail!(
-                "our connection ended, waited for {state:?}: {}",
-                describe_end(&info)
-            );
+            bail!("our connection ended, waited for {state:?}: {}", describe_end(&info));
         }
         Ok(info)
     }
@@ -209,17 +191,9 @@ impl Ours {
         if self.log.len() == KEPT_EVENTS {
             self.log.pop_front();
         }
-        let StatusChanged {
-            connection,
-            info,
-            old_state,
-            ..
-        } = change;
+        let StatusChanged { connection, info, old_state, .. } = change;
         let end = describe_end(info);
-        self.log.push_back(format!(
-            "{connection} {old_state:?} -> {:?} {end}",
-            info.state
-        ));
+        self.log.push_back(format!("{connection} {old_state:?} -> {:?} {end}", info.state));
     }
 
     /// Asks for as many lanes as the plan needs; one lane is there already.
@@ -227,9 +201,7 @@ impl Ours {
     /// # Errors
     /// The library refuses.
     pub fn configure_lanes(&self, lanes: &[LaneConfig]) -> anyhow::Result<()> {
-        Ok(self
-            .sockets
-            .configure_connection_lanes(self.handle()?, lanes)?)
+        Ok(self.sockets.configure_connection_lanes(self.handle()?, lanes)?)
     }
 
     /// Hands a plan over to the library: the runs in turn, then the messages that mark their end.
@@ -250,22 +222,15 @@ impl Ours {
                 }
             }
         }
-        let marked = plan
-            .runs
-            .iter()
-            .filter(|run| plan.first_part(run) < run.count);
-        marked
-            .into_iter()
-            .try_for_each(|run| self.send_one(run, run.count - 1))
+        let marked = plan.runs.iter().filter(|run| plan.first_part(run) < run.count);
+        marked.into_iter().try_for_each(|run| self.send_one(run, run.count - 1))
     }
 
     fn send_one(&self, run: &Run, index: u64) -> anyhow::Result<()> {
         let payload = run.message(index);
         let connection = self.handle()?;
-        let message = Outgoing {
-            lane: run.lane,
-            ..Outgoing::new(connection, payload, run.send_flags())
-        };
+        let message =
+            Outgoing { lane: run.lane, ..Outgoing::new(connection, payload, run.send_flags()) };
         let left = self.deadline.saturating_duration_since(Instant::now());
         match self.sockets.send_wait(message, Some(left)) {
             Ok(_) => Ok(()),
@@ -310,8 +275,7 @@ impl Ours {
             let alive = self.sockets.state(connection) == Some(ConnectionState::Connected);
             let left = self.deadline.saturating_duration_since(Instant::now());
             let messages =
-                self.sockets
-                    .wait_messages(connection, BATCH, Some(left.min(LOOK_EVERY)));
+                self.sockets.wait_messages(connection, BATCH, Some(left.min(LOOK_EVERY)));
             let messages = messages.context("our connection is gone")?;
             if !messages.is_empty() {
                 return Ok(messages);
@@ -331,9 +295,7 @@ impl Ours {
     /// There is none.
     pub fn close(&mut self, reason: i32, debug: &str, linger: bool) -> anyhow::Result<()> {
         let connection = self.handle()?;
-        let closed = self
-            .sockets
-            .close_connection(connection, reason, debug, linger);
+        let closed = self.sockets.close_connection(connection, reason, debug, linger);
         ensure!(closed, "our library knows no connection {connection}");
         Ok(())
     }

@@ -23,12 +23,7 @@ pub fn run(cells: &[Cell], finished: impl Fn(&Outcome) + Sync) -> Vec<Outcome> {
     let (sociable, lonely): (Vec<usize>, Vec<usize>) =
         (0..cells.len()).partition(|&index| cells[index].case.company == Company::Welcome);
     let queue = Mutex::new(VecDeque::from(sociable));
-    let next = || {
-        queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
-    };
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
@@ -39,11 +34,6 @@ pub fn run(cells: &[Cell], finished: impl Fn(&Outcome) + Sync) -> Vec<Outcome> {
         }
     });
     lonely.into_iter().for_each(run_one);
-    let outcomes = outcomes
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    outcomes
-        .into_iter()
-        .map(|outcome| outcome.expect("every cell was run"))
-        .collect()
+    let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcomes.into_iter().map(|outcome| outcome.expect("every cell was run")).collect()
 }

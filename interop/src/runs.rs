@@ -24,21 +24,12 @@ impl Run {
     /// Reliable messages on lane 0.
     pub fn reliable(sizes: &[usize], count: u64) -> Self {
         let flags = SendFlags::from_bits(0);
-        Self {
-            lane: 0,
-            reliable: true,
-            flags,
-            sizes: sizes.to_vec(),
-            count,
-        }
+        Self { lane: 0, reliable: true, flags, sizes: sizes.to_vec(), count }
     }
 
     /// Unreliable messages on lane 0.
     pub fn unreliable(sizes: &[usize], count: u64) -> Self {
-        Self {
-            reliable: false,
-            ..Self::reliable(sizes, count)
-        }
+        Self { reliable: false, ..Self::reliable(sizes, count) }
     }
 
     /// The same on another lane.
@@ -71,11 +62,7 @@ impl Run {
 
     /// All flags.
     pub fn send_flags(&self) -> SendFlags {
-        if self.reliable {
-            self.flags | SendFlags::RELIABLE
-        } else {
-            self.flags
-        }
+        if self.reliable { self.flags | SendFlags::RELIABLE } else { self.flags }
     }
 
     /// Payload of all messages, bytes.
@@ -113,10 +100,7 @@ pub struct Plan {
 impl Plan {
     /// Completes runs by the messages that mark the end.
     pub fn new(runs: &[Run]) -> Self {
-        let mut plan = Self {
-            runs: runs.to_vec(),
-            marked: Vec::new(),
-        };
+        let mut plan = Self { runs: runs.to_vec(), marked: Vec::new() };
         for run in runs.iter().filter(|run| !run.reliable) {
             plan.marked.push(run.lane);
             let on_lane = |other: &&mut Run| other.reliable && other.lane == run.lane;
@@ -135,11 +119,7 @@ impl Plan {
 
     /// How many lanes it takes.
     pub fn lanes(&self) -> usize {
-        self.runs
-            .iter()
-            .map(|run| usize::from(run.lane) + 1)
-            .max()
-            .unwrap_or(1)
+        self.runs.iter().map(|run| usize::from(run.lane) + 1).max().unwrap_or(1)
     }
 }
 

@@ -155,10 +155,7 @@ impl Exchange {
             let messages: u64 = reports.iter().map(|report| report.received).sum();
             let bytes: u64 = reports.iter().map(|report| report.bytes).sum();
             let lost: u64 = reports.iter().map(|report| report.missing).sum();
-            format!(
-                "{messages} messages {:.2} MB {lost} lost",
-                bytes as f64 / 1e6
-            )
+            format!("{messages} messages {:.2} MB {lost} lost", bytes as f64 / 1e6)
         };
         format!("out: {}; in: {}", of(&self.at_valve), of(&self.at_ours))
     }
@@ -176,14 +173,7 @@ impl Stage {
             set_valve_global(&mut valve, name, *value)?;
         }
         let setup = setup.clone();
-        Ok(Self {
-            role,
-            setup,
-            ours,
-            valve,
-            valve_connection: Value::Null,
-            deadline,
-        })
+        Ok(Self { role, setup, ours, valve, valve_connection: Value::Null, deadline })
     }
 
     /// One side listens, the other one begins to connect.
@@ -198,9 +188,7 @@ impl Stage {
                 self.ours.connect(address, &self.setup.ours.options)
             }
             Role::ValveConnects => {
-                let address = self
-                    .ours
-                    .listen(self.setup.host, &self.setup.ours.options)?;
+                let address = self.ours.listen(self.setup.host, &self.setup.ours.options)?;
                 let command = json!({
                     "cmd": "connect", "address": address.to_string(), "options": valve_options,
                 });
@@ -219,10 +207,7 @@ impl Stage {
         if self.role == Role::ValveConnects {
             self.ours.incoming()?;
             let connection = self.ours.handle()?;
-            self.ours
-                .sockets
-                .accept_connection(connection)
-                .context("our side accepts")?;
+            self.ours.sockets.accept_connection(connection).context("our side accepts")?;
         }
         let ours = self.ours.state(ConnectionState::Connected)?;
         let valve = self.valve.state("connected")?;
@@ -283,8 +268,7 @@ impl Stage {
     /// It refuses.
     pub fn expect_at_valve(&mut self, plan: &Plan) -> anyhow::Result<()> {
         let expect: Vec<Value> = plan.runs.iter().map(|run| run.expectation()).collect();
-        self.valve
-            .ok(json!({"cmd": "receive_mode", "mode": "verify", "expect": expect}))?;
+        self.valve.ok(json!({"cmd": "receive_mode", "mode": "verify", "expect": expect}))?;
         Ok(())
     }
 
@@ -294,17 +278,11 @@ impl Stage {
     /// It refuses.
     pub fn send_from_valve(&mut self, plan: &Plan) -> anyhow::Result<()> {
         for run in plan.runs.iter().filter(|run| plan.first_part(run) > 0) {
-            self.valve
-                .ok(run.command(&self.valve_connection, 0, plan.first_part(run)))?;
+            self.valve.ok(run.command(&self.valve_connection, 0, plan.first_part(run)))?;
         }
         // The peer keeps the order of each lane.
-        for run in plan
-            .runs
-            .iter()
-            .filter(|run| plan.first_part(run) < run.count)
-        {
-            self.valve
-                .ok(run.command(&self.valve_connection, run.count - 1, 1))?;
+        for run in plan.runs.iter().filter(|run| plan.first_part(run) < run.count) {
+            self.valve.ok(run.command(&self.valve_connection, run.count - 1, 1))?;
         }
         Ok(())
     }
@@ -348,11 +326,7 @@ impl Stage {
     /// # Errors
     /// It refuses.
     pub fn valve_lanes(&mut self, priorities: &[i32], weights: &[u16]) -> anyhow::Result<()> {
-        let weights = if weights.is_empty() {
-            Value::Null
-        } else {
-            json!(weights)
-        };
+        let weights = if weights.is_empty() { Value::Null } else { json!(weights) };
         self.valve.ok(json!({
             "cmd": "lanes", "connection": self.valve_connection,
             "priorities": priorities, "weights": weights,
@@ -365,8 +339,7 @@ impl Stage {
     /// # Errors
     /// It refuses.
     pub fn valve_status(&mut self) -> anyhow::Result<Value> {
-        self.valve
-            .ok(json!({"cmd": "status", "connection": self.valve_connection}))
+        self.valve.ok(json!({"cmd": "status", "connection": self.valve_connection}))
     }
 
     /// Has Valve's side close its connection.
@@ -395,15 +368,9 @@ impl Stage {
     /// It does not.
     pub fn still_connected(&mut self) -> anyhow::Result<()> {
         let ours = self.ours.sockets.state(self.ours.handle()?);
-        ensure!(
-            ours == Some(ConnectionState::Connected),
-            "our side is {ours:?} in the end"
-        );
+        ensure!(ours == Some(ConnectionState::Connected), "our side is {ours:?} in the end");
         let valve = self.valve_status()?;
-        ensure!(
-            valve["info"]["state"] == "connected",
-            "Valve's side in the end: {valve}"
-        );
+        ensure!(valve["info"]["state"] == "connected", "Valve's side in the end: {valve}");
         Ok(())
     }
 
@@ -412,9 +379,7 @@ impl Stage {
         self.valve.set_deadline(Instant::now() + DIAGNOSIS_TIME);
         let detailed = match &self.valve_connection {
             Value::Null => Ok(json!({"text": "no connection"})),
-            connection => self
-                .valve
-                .ask(json!({"cmd": "detailed", "connection": connection})),
+            connection => self.valve.ask(json!({"cmd": "detailed", "connection": connection})),
         };
         let detailed = match detailed {
             Ok(answer) => answer["text"].as_str().unwrap_or("none").to_owned(),
@@ -434,8 +399,6 @@ fn set_valve_global(valve: &mut ValvePeer, name: &str, value: i64) -> anyhow::Re
 }
 
 fn options_object(settings: &[Setting]) -> Value {
-    let pairs = settings
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), json!(value)));
+    let pairs = settings.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
     Value::Object(pairs.collect::<Map<_, _>>())
 }

@@ -26,18 +26,12 @@ pub fn text(outcomes: &[Outcome]) -> String {
             names.push(&outcome.name);
         }
     }
-    let width = names
-        .iter()
-        .map(|name| name.chars().count())
-        .max()
-        .unwrap_or(0);
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let [ours, valve] = Role::ALL.map(Role::name);
     let mut text = format!("{:<width$}  {ours:<14}  {valve:<14}\n", "");
     for name in names {
         let of_role = |role: Role| {
-            outcomes
-                .iter()
-                .find(|outcome| outcome.name == name && outcome.role == role)
+            outcomes.iter().find(|outcome| outcome.name == name && outcome.role == role)
         };
         let [ours, valve] = Role::ALL.map(|role| of_role(role).map(cell_text).unwrap_or_default());
         let _infallible = writeln!(text, "{name:<width$}  {ours:<14}  {valve:<14}");
@@ -93,25 +87,14 @@ mod tests {
             elapsed: Duration::from_millis(1500),
         };
         let outcomes = [
-            outcome(
-                Role::WeConnect,
-                Verdict::Passed {
-                    figures: "8 lanes".to_owned(),
-                },
-            ),
+            outcome(Role::WeConnect, Verdict::Passed { figures: "8 lanes".to_owned() }),
             outcome(
                 Role::ValveConnects,
-                Verdict::Failed {
-                    reason: "no".to_owned(),
-                    diagnosis: "why".to_owned(),
-                },
+                Verdict::Failed { reason: "no".to_owned(), diagnosis: "why".to_owned() },
             ),
         ];
         let shown = text(&outcomes);
-        assert!(
-            shown.contains("lanes: all  ok 1.5 s        FAILED"),
-            "{shown}"
-        );
+        assert!(shown.contains("lanes: all  ok 1.5 s        FAILED"), "{shown}");
         assert!(shown.contains("we connect: 8 lanes"), "{shown}");
         assert!(shown.contains("Valve connects: FAILED: no"), "{shown}");
         assert!(shown.ends_with("1 passed, 1 failed\n"), "{shown}");

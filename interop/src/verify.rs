@@ -55,11 +55,7 @@ impl Report {
     /// # Errors
     /// A field is missing.
     pub fn from_json(run: &Value) -> anyhow::Result<Self> {
-        let number = |name: &str| {
-            run[name]
-                .as_u64()
-                .with_context(|| format!("no {name} in {run}"))
-        };
+        let number = |name: &str| run[name].as_u64().with_context(|| format!("no {name} in {run}"));
         let clock = |name: &str| run[name].as_i64().unwrap_or(0);
         Ok(Self {
             lane: u16::try_from(number("lane")?)?,
@@ -108,10 +104,7 @@ impl Verifier {
             reached: 0,
             seen: vec![false; usize::try_from(run.count).expect("counts fit memory")],
         };
-        Self {
-            runs: plan.runs.iter().map(progress).collect(),
-            unexpected: 0,
-        }
+        Self { runs: plan.runs.iter().map(progress).collect(), unexpected: 0 }
     }
 
     /// Checks one message.
@@ -138,16 +131,8 @@ impl Verifier {
     /// # Errors
     /// Such a message came.
     pub fn reports(&self) -> anyhow::Result<Vec<Report>> {
-        ensure!(
-            self.unexpected == 0,
-            "{} messages that nobody sent",
-            self.unexpected
-        );
-        Ok(self
-            .runs
-            .iter()
-            .map(|progress| progress.report.clone())
-            .collect())
+        ensure!(self.unexpected == 0, "{} messages that nobody sent", self.unexpected);
+        Ok(self.runs.iter().map(|progress| progress.report.clone()).collect())
     }
 }
 
@@ -177,11 +162,8 @@ impl Progress {
         }
         report.distinct += 1;
         report.missing -= 1;
-        let in_order = if self.run.reliable {
-            index == self.reached
-        } else {
-            index >= self.reached
-        };
+        let in_order =
+            if self.run.reliable { index == self.reached } else { index >= self.reached };
         report.out_of_order += u64::from(!in_order);
         self.reached = self.reached.max(index + 1);
     }
@@ -192,10 +174,7 @@ impl Progress {
 /// # Errors
 /// It is malformed, or something came that nobody sent.
 pub fn reports_of_peer(answer: &Value) -> anyhow::Result<Vec<Report>> {
-    ensure!(
-        answer["unexpected"] == 0,
-        "messages that nobody sent: {answer}"
-    );
+    ensure!(answer["unexpected"] == 0, "messages that nobody sent: {answer}");
     let runs = answer["runs"].as_array().context("no runs")?;
     runs.iter().map(Report::from_json).collect()
 }
@@ -207,25 +186,15 @@ pub fn reports_of_peer(answer: &Value) -> anyhow::Result<Vec<Report>> {
 /// What is wrong.
 pub fn check(at: &str, reports: &[Report], tolerated_loss: f64) -> anyhow::Result<()> {
     for report in reports {
-        let kind = if report.reliable {
-            "reliable"
-        } else {
-            "unreliable"
-        };
+        let kind = if report.reliable { "reliable" } else { "unreliable" };
         let sent = report.distinct + report.missing;
         if !report.is_clean() {
-            bail!(
-                "at {at}, lane {} {kind}: not clean: {report:?}",
-                report.lane
-            );
+            bail!("at {at}, lane {} {kind}: not clean: {report:?}", report.lane);
         }
         let tolerated = if report.reliable { 0.0 } else { tolerated_loss };
         if report.missing as f64 > sent as f64 * tolerated {
             let missing = report.missing;
-            bail!(
-                "at {at}, lane {} {kind}: {missing} of {sent} are missing",
-                report.lane
-            );
+            bail!("at {at}, lane {} {kind}: {missing} of {sent} are missing", report.lane);
         }
     }
     Ok(())
@@ -236,10 +205,7 @@ mod tests {
     use super::*;
 
     fn progress(run: Run) -> Progress {
-        let plan = Plan {
-            runs: vec![run],
-            marked: vec![],
-        };
+        let plan = Plan { runs: vec![run], marked: vec![] };
         Verifier::new(&plan).runs.remove(0)
     }
 

@@ -30,19 +30,16 @@ fn a_quick_part_of_the_matrix_passes_in_both_roles() {
         let named = cases.iter().find(|case| case.name == *name);
         named.unwrap_or_else(|| panic!("no case is called {name}"))
     });
-    let cells: Vec<Cell> = quick
-        .flat_map(|case| Role::ALL.map(|role| case.in_role(role)))
-        .collect();
+    let cells: Vec<Cell> =
+        quick.flat_map(|case| Role::ALL.map(|role| case.in_role(role))).collect();
     let outcomes = runner::run(&cells, |_| ());
     let failures: String = outcomes
         .iter()
         .filter_map(|outcome| match &outcome.verdict {
             Verdict::Passed { .. } => None,
-            Verdict::Failed { reason, diagnosis } => Some(format!(
-                "{} ({}): {reason}\n{diagnosis}\n",
-                outcome.name,
-                outcome.role.name()
-            )),
+            Verdict::Failed { reason, diagnosis } => {
+                Some(format!("{} ({}): {reason}\n{diagnosis}\n", outcome.name, outcome.role.name()))
+            }
         })
         .collect();
     assert!(failures.is_empty(), "{failures}");

@@ -10,9 +10,7 @@ const FILES: [&str; 3] = ["certs.proto", "session.proto", "udp.proto"];
 
 /// Generates the types; with `check`, compares them with the committed file instead of writing.
 pub(crate) fn run(check: bool) -> anyhow::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("the workspace root")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace root")?;
     let descriptors =
         protox::compile(FILES, [root.join(PROTO_DIR)]).context("the .proto files do not parse")?;
     let scratch = root.join("target/codegen");

@@ -24,9 +24,7 @@ pub(crate) fn release_program(name: &str) -> anyhow::Result<PathBuf> {
     process::run("cargo", RELEASE_BUILD)?;
     let metadata = process::command("cargo", &["metadata", "--format-version", "1", "--no-deps"]);
     let metadata: Value = serde_json::from_str(&process::capture("cargo metadata", metadata)?)?;
-    let target = metadata["target_directory"]
-        .as_str()
-        .context("no target_directory")?;
+    let target = metadata["target_directory"].as_str().context("no target_directory")?;
     let path = PathBuf::from(target).join("release").join(name);
     if !path.exists() {
         bail!("{} was not built", path.display());
@@ -44,17 +42,9 @@ pub(crate) fn interop(arguments: &[String]) -> anyhow::Result<()> {
 
 /// `cargo xtask sim`: random worlds for a given time.
 pub(crate) fn sim(minutes: u32, seed: Option<u64>) -> anyhow::Result<()> {
-    let mut arguments = [
-        "run",
-        "--release",
-        "-p",
-        "gamewire-sim",
-        "--bin",
-        "swarm",
-        "--",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let mut arguments = ["run", "--release", "-p", "gamewire-sim", "--bin", "swarm", "--"]
+        .map(str::to_owned)
+        .to_vec();
     arguments.extend(["--minutes".to_owned(), minutes.to_string()]);
     if let Some(seed) = seed {
         arguments.extend(["--seed".to_owned(), seed.to_string()]);

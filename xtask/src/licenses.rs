@@ -23,10 +23,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         println!("{problem}");
     }
     if !problems.is_empty() {
-        bail!(
-            "{} packages with a license that deny.toml does not allow",
-            problems.len()
-        );
+        bail!("{} packages with a license that deny.toml does not allow", problems.len());
     }
     println!("{} packages, each with an allowed license", packages.len());
     if process::succeeds("cargo", &["deny", "--version"]) {
@@ -40,19 +37,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 /// The list `allow` in the section `[licenses]` of deny.toml.
 fn allowed(text: &str) -> anyhow::Result<BTreeSet<String>> {
-    let section = text
-        .split("[licenses]")
-        .nth(1)
-        .context("deny.toml has no [licenses]")?;
+    let section = text.split("[licenses]").nth(1).context("deny.toml has no [licenses]")?;
     let section = section.split("\n[").next().unwrap_or(section);
-    let list = section
-        .split("allow = [")
-        .nth(1)
-        .context("[licenses] has no list `allow`")?;
-    let list = list
-        .split(']')
-        .next()
-        .context("the list `allow` has no end")?;
+    let list = section.split("allow = [").nth(1).context("[licenses] has no list `allow`")?;
+    let list = list.split(']').next().context("the list `allow` has no end")?;
     let names = list
         .lines()
         .map(|line| line.split('#').next().unwrap_or_default())
@@ -81,16 +69,9 @@ fn problems(packages: &[Package], allowed: &BTreeSet<String>) -> Vec<String> {
 
 /// Whether an SPDX expression can be met with the allowed licenses alone. The old `/` means OR.
 fn satisfied(expression: &str, allowed: &BTreeSet<String>) -> anyhow::Result<bool> {
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
-    let mut reader = Reader {
-        words: &words,
-        allowed,
-        nesting: 0,
-    };
+    let mut reader = Reader { words: &words, allowed, nesting: 0 };
     let met = reader.alternatives()?;
     if !reader.words.is_empty() {
         bail!("unexpected `{}`", reader.words[0]);
@@ -162,9 +143,7 @@ mod tests {
     use super::*;
 
     fn list() -> BTreeSet<String> {
-        ["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "ISC"]
-            .map(str::to_owned)
-            .into()
+        ["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "ISC"].map(str::to_owned).into()
     }
 
     #[test]
@@ -183,11 +162,7 @@ mod tests {
             ("MIT WITH LLVM-exception", false),
         ];
         for (expression, expected) in table {
-            assert_eq!(
-                satisfied(expression, &list()).unwrap(),
-                expected,
-                "{expression}"
-            );
+            assert_eq!(satisfied(expression, &list()).unwrap(), expected, "{expression}");
         }
     }
 

@@ -21,11 +21,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(
-    name = "cargo xtask",
-    bin_name = "cargo xtask",
-    about = "Developer commands of Gamewire"
-)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Developer commands of Gamewire")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -93,8 +89,5 @@ fn main() -> ExitCode {
 /// The names of all subcommands, for the check that the documents name no other.
 fn subcommand_names() -> Vec<String> {
     use clap::CommandFactory as _;
-    Arguments::command()
-        .get_subcommands()
-        .map(|command| command.get_name().to_owned())
-        .collect()
+    Arguments::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }

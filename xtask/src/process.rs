@@ -16,10 +16,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// A command in the workspace root, with incremental builds off: they only pay off in an editor and cost disk.
 pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .current_dir(workspace::root())
-        .env("CARGO_INCREMENTAL", "0");
+    command.args(arguments).current_dir(workspace::root()).env("CARGO_INCREMENTAL", "0");
     command
 }
 
@@ -30,9 +27,7 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
 
 /// As [`run`], for a command that is already put together.
 pub(crate) fn check(name: &str, mut command: Command) -> anyhow::Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start {name}"))?;
+    let status = command.status().with_context(|| format!("cannot start {name}"))?;
     if !status.success() {
         bail!("{name} ended with {status}");
     }

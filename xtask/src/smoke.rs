@@ -14,13 +14,8 @@ const DEMO_LIMIT: Duration = Duration::from_secs(180);
 const BENCH_LIMIT: Duration = Duration::from_secs(60);
 
 /// The numbers that `gamewire perf client --json` promises.
-const BENCH_KEYS: [&str; 5] = [
-    "bytes_per_s",
-    "messages_per_s",
-    "lost_messages",
-    "cpu_seconds",
-    "rtt_us",
-];
+const BENCH_KEYS: [&str; 5] =
+    ["bytes_per_s", "messages_per_s", "lost_messages", "cpu_seconds", "rtt_us"];
 
 /// The demonstration ends by itself with success, and the README names commands that exist.
 pub(crate) fn demo() -> anyhow::Result<()> {
@@ -47,18 +42,8 @@ pub(crate) fn bench() -> anyhow::Result<()> {
 }
 
 fn bench_client(program: &str, address: &str) -> anyhow::Result<()> {
-    let arguments = [
-        "perf",
-        "client",
-        "--connect",
-        address,
-        "--duration",
-        "1",
-        "--json",
-    ];
-    let mut child = process::command(program, &arguments)
-        .stdout(Stdio::piped())
-        .spawn()?;
+    let arguments = ["perf", "client", "--connect", address, "--duration", "1", "--json"];
+    let mut child = process::command(program, &arguments).stdout(Stdio::piped()).spawn()?;
     // The object is far smaller than a pipe holds, so reading it after the end cannot block the client.
     process::wait_at_most("gamewire perf client", &mut child, BENCH_LIMIT)?;
     let text = std::io::read_to_string(child.stdout.take().context("standard output is a pipe")?)?;

@@ -20,24 +20,16 @@ pub(crate) enum Action {
         environment: &'static [(&'static str, &'static str)],
     },
     /// A function of ours, with the command that does the same.
-    Call {
-        function: fn() -> anyhow::Result<()>,
-        command_line: &'static str,
-    },
+    Call { function: fn() -> anyhow::Result<()>, command_line: &'static str },
 }
 
 impl Step {
     /// What to type to repeat this step alone.
     pub(crate) fn command_line(&self) -> String {
         match self.action {
-            Action::Cargo {
-                arguments,
-                environment,
-            } => {
-                let mut words: Vec<String> = environment
-                    .iter()
-                    .map(|(key, value)| format!("{key}='{value}'"))
-                    .collect();
+            Action::Cargo { arguments, environment } => {
+                let mut words: Vec<String> =
+                    environment.iter().map(|(key, value)| format!("{key}='{value}'")).collect();
                 words.push("cargo".to_owned());
                 words.extend(arguments.iter().map(|word| (*word).to_owned()));
                 words.join(" ")
@@ -48,14 +40,7 @@ impl Step {
 }
 
 const fn cargo(name: &'static str, doc: &'static str, arguments: &'static [&'static str]) -> Step {
-    Step {
-        name,
-        doc,
-        action: Action::Cargo {
-            arguments,
-            environment: &[],
-        },
-    }
+    Step { name, doc, action: Action::Cargo { arguments, environment: &[] } }
 }
 
 const fn call(
@@ -64,14 +49,7 @@ const fn call(
     function: fn() -> anyhow::Result<()>,
     command_line: &'static str,
 ) -> Step {
-    Step {
-        name,
-        doc,
-        action: Action::Call {
-            function,
-            command_line,
-        },
-    }
+    Step { name, doc, action: Action::Call { function, command_line } }
 }
 
 /// All steps, in the order in which they run: quick ones first.
@@ -82,66 +60,29 @@ pub(crate) const STEPS: &[Step] = &[
         system_packages::ensure,
         "cargo xtask test --only system-packages",
     ),
-    cargo(
-        "format",
-        "every file is formatted",
-        &["fmt", "--all", "--", "--check"],
-    ),
-    call(
-        "tidy",
-        "the structure of the repository",
-        tidy::run,
-        "cargo xtask tidy",
-    ),
+    cargo("format", "every file is formatted", &["fmt", "--all", "--", "--check"]),
+    call("tidy", "the structure of the repository", tidy::run, "cargo xtask tidy"),
     call(
         "codegen",
         "generated code is up to date",
         || codegen::run(true),
         "cargo xtask codegen --check",
     ),
-    call(
-        "licenses",
-        "licenses of all dependencies",
-        licenses::run,
-        "cargo xtask licenses",
-    ),
+    call("licenses", "licenses of all dependencies", licenses::run, "cargo xtask licenses"),
     cargo(
         "lint",
         "clippy finds nothing",
-        &[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
+        &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
     ),
     cargo(
         "lint-features",
         "nor with every feature of the library",
-        &[
-            "clippy",
-            "-p",
-            "gamewire",
-            "--all-features",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
+        &["clippy", "-p", "gamewire", "--all-features", "--all-targets", "--", "-D", "warnings"],
     ),
     cargo(
         "test",
         "unit tests, integration tests, documentation tests",
-        &[
-            "test",
-            "--workspace",
-            "--exclude",
-            "gamewire-fuzz",
-            "--exclude",
-            "gamewire-sim",
-        ],
+        &["test", "--workspace", "--exclude", "gamewire-fuzz", "--exclude", "gamewire-sim"],
     ),
     cargo(
         "test-features",
@@ -153,11 +94,7 @@ pub(crate) const STEPS: &[Step] = &[
         "every input that a fuzzer once found interesting",
         &["test", "-p", "gamewire-fuzz"],
     ),
-    cargo(
-        "sim",
-        "the fixed set of simulated worlds",
-        &["test", "-p", "gamewire-sim"],
-    ),
+    cargo("sim", "the fixed set of simulated worlds", &["test", "-p", "gamewire-sim"]),
     Step {
         name: "doc",
         doc: "the documentation builds without a warning",
@@ -194,11 +131,7 @@ mod tests {
     #[test]
     fn names_are_words_and_unique() {
         let mut names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
-        assert!(
-            names
-                .iter()
-                .all(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
-        );
+        assert!(names.iter().all(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '-')));
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), STEPS.len());
@@ -207,16 +140,9 @@ mod tests {
     #[test]
     fn command_lines_can_be_pasted() {
         let line = |name: &str| {
-            STEPS
-                .iter()
-                .find(|step| step.name == name)
-                .map(Step::command_line)
-                .unwrap()
+            STEPS.iter().find(|step| step.name == name).map(Step::command_line).unwrap()
         };
-        assert_eq!(
-            line("doc"),
-            "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --lib"
-        );
+        assert_eq!(line("doc"), "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --lib");
         assert_eq!(line("tidy"), "cargo xtask tidy");
     }
 }

@@ -58,28 +58,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         let outcome = if stopped {
             Outcome::NotRun
         } else {
-            println!(
-                "\n==> {}/{} {}: {}",
-                index + 1,
-                selected.len(),
-                step.name,
-                step.doc
-            );
+            println!("\n==> {}/{} {}: {}", index + 1, selected.len(), step.name, step.doc);
             run_step(step)
         };
         stopped |= matches!(outcome, Outcome::Failed(_)) && !options.keep_going;
         outcomes.push(outcome);
     }
-    let failed = outcomes
-        .iter()
-        .filter(|outcome| matches!(outcome, Outcome::Failed(_)))
-        .count();
+    let failed = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Failed(_))).count();
     print!("\n{}", summary(&selected, &outcomes));
-    if failed > 0 {
-        Err(Failed.into())
-    } else {
-        Ok(())
-    }
+    if failed > 0 { Err(Failed.into()) } else { Ok(()) }
 }
 
 fn select<'a>(steps: &'a [Step], only: &[String]) -> anyhow::Result<Vec<&'a Step>> {
@@ -95,10 +82,7 @@ fn select<'a>(steps: &'a [Step], only: &[String]) -> anyhow::Result<Vec<&'a Step
 fn run_step(step: &Step) -> Outcome {
     let start = Instant::now();
     let result = match step.action {
-        Action::Cargo {
-            arguments,
-            environment,
-        } => {
+        Action::Cargo { arguments, environment } => {
             let mut command = process::command("cargo", arguments);
             command.envs(environment.iter().copied());
             process::check("cargo", command)
@@ -108,19 +92,11 @@ fn run_step(step: &Step) -> Outcome {
     let elapsed = start.elapsed();
     match result {
         Ok(()) => {
-            println!(
-                "--- {}: passed in {:.1} s",
-                step.name,
-                elapsed.as_secs_f64()
-            );
+            println!("--- {}: passed in {:.1} s", step.name, elapsed.as_secs_f64());
             Outcome::Passed(elapsed)
         }
         Err(error) => {
-            println!(
-                "--- {}: FAILED after {:.1} s: {error:#}",
-                step.name,
-                elapsed.as_secs_f64()
-            );
+            println!("--- {}: FAILED after {:.1} s: {error:#}", step.name, elapsed.as_secs_f64());
             println!("    to repeat it: {}", step.command_line());
             Outcome::Failed(elapsed)
         }
@@ -143,11 +119,7 @@ fn summary(steps: &[&Step], outcomes: &[Outcome]) -> String {
             Outcome::NotRun => ("not run", Duration::ZERO),
         };
         total += elapsed;
-        text += &format!(
-            "{:<16} {word:<8} {:>7.1} s\n",
-            step.name,
-            elapsed.as_secs_f64()
-        );
+        text += &format!("{:<16} {word:<8} {:>7.1} s\n", step.name, elapsed.as_secs_f64());
     }
     text += &format!("{:<16} {:<8} {:>7.1} s\n", "total", "", total.as_secs_f64());
     text + &format!("{passed} passed, {failed} failed\n")
@@ -158,23 +130,12 @@ mod tests {
     use super::*;
 
     fn step(name: &'static str, function: fn() -> anyhow::Result<()>) -> Step {
-        Step {
-            name,
-            doc: "a step",
-            action: Action::Call {
-                function,
-                command_line: "x",
-            },
-        }
+        Step { name, doc: "a step", action: Action::Call { function, command_line: "x" } }
     }
 
     #[test]
     fn the_last_line_counts() {
-        let (a, b, c) = (
-            step("a", || Ok(())),
-            step("b", || Ok(())),
-            step("c", || Ok(())),
-        );
+        let (a, b, c) = (step("a", || Ok(())), step("b", || Ok(())), step("c", || Ok(())));
         let outcomes = [
             Outcome::Passed(Duration::from_secs(1)),
             Outcome::Failed(Duration::from_secs(2)),
@@ -188,14 +149,8 @@ mod tests {
 
     #[test]
     fn a_failing_step_is_a_failure() {
-        assert!(matches!(
-            run_step(&step("a", || Ok(()))),
-            Outcome::Passed(_)
-        ));
-        assert!(matches!(
-            run_step(&step("b", || bail!("no"))),
-            Outcome::Failed(_)
-        ));
+        assert!(matches!(run_step(&step("a", || Ok(()))), Outcome::Passed(_)));
+        assert!(matches!(run_step(&step("b", || bail!("no"))), Outcome::Failed(_)));
     }
 
     #[test]

@@ -6,10 +6,7 @@ use crate::process;
 
 /// Each package with what needs it.
 const PACKAGES: [(&str, &str); 11] = [
-    (
-        "cmake",
-        "builds the C++ library of Valve for the interop matrix",
-    ),
+    ("cmake", "builds the C++ library of Valve for the interop matrix"),
     ("make", "the same"),
     ("g++", "the same"),
     ("pkg-config", "the same"),
@@ -46,10 +43,7 @@ pub(crate) fn ensure() -> anyhow::Result<()> {
     } else if process::succeeds("sudo", &["-n", "true"]) {
         &["sudo", "-n"]
     } else {
-        bail!(
-            "not allowed to install packages; run: {}",
-            by_hand(&missing)
-        );
+        bail!("not allowed to install packages; run: {}", by_hand(&missing));
     };
     apt(prefix, &["update"])?;
     let mut install = vec!["install", "-y", "--no-install-recommends"];

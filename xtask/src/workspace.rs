@@ -16,9 +16,7 @@ const MAX_DEPTH: usize = 16;
 
 /// The workspace root.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask lies in the workspace root")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace root")
 }
 
 /// One package of the workspace or one of its dependencies.
@@ -61,10 +59,7 @@ fn parse_packages(metadata: &Value) -> anyhow::Result<Vec<Package>> {
     let mut parsed: Vec<Package> = packages
         .iter()
         .map(|package| {
-            parse_package(
-                package,
-                members.contains(package["id"].as_str().unwrap_or_default()),
-            )
+            parse_package(package, members.contains(package["id"].as_str().unwrap_or_default()))
         })
         .collect::<anyhow::Result<_>>()?;
     parsed.sort_by(|a, b| b.member.cmp(&a.member).then_with(|| a.name.cmp(&b.name)));
@@ -74,17 +69,13 @@ fn parse_packages(metadata: &Value) -> anyhow::Result<Vec<Package>> {
 fn parse_package(package: &Value, member: bool) -> anyhow::Result<Package> {
     let text = |key: &str| package[key].as_str().map(str::to_owned);
     let manifest = text("manifest_path").context("a package without a manifest")?;
-    let folder = Path::new(&manifest)
-        .parent()
-        .context("a manifest without a folder")?;
+    let folder = Path::new(&manifest).parent().context("a manifest without a folder")?;
     let list = |key: &str| package[key].as_array().cloned().unwrap_or_default();
     let roots = list("targets")
         .iter()
         .filter(|target| {
             let kinds = target["kind"].as_array().cloned().unwrap_or_default();
-            kinds
-                .iter()
-                .any(|kind| matches!(kind.as_str(), Some("lib" | "bin" | "cdylib")))
+            kinds.iter().any(|kind| matches!(kind.as_str(), Some("lib" | "bin" | "cdylib")))
         })
         .filter_map(|target| target["src_path"].as_str())
         .map(|path| relative(Path::new(path)))
@@ -107,10 +98,7 @@ fn parse_package(package: &Value, member: bool) -> anyhow::Result<Package> {
 }
 
 fn relative(path: &Path) -> String {
-    path.strip_prefix(root())
-        .unwrap_or(path)
-        .to_string_lossy()
-        .into_owned()
+    path.strip_prefix(root()).unwrap_or(path).to_string_lossy().into_owned()
 }
 
 /// One text file of the repository.
@@ -146,10 +134,7 @@ fn collect(folder: &Path, depth: usize, found: &mut Vec<SourceFile>) -> anyhow::
                 collect(&path, depth + 1, found)?;
             }
         } else if let Ok(text) = fs::read_to_string(&path) {
-            found.push(SourceFile {
-                path: relative(&path),
-                text,
-            });
+            found.push(SourceFile { path: relative(&path), text });
         }
     }
     Ok(())
@@ -163,15 +148,8 @@ mod tests {
     fn members_come_first_and_know_their_dependencies() {
         let packages = packages().unwrap();
         let first_foreign = packages.iter().position(|package| !package.member).unwrap();
-        assert!(
-            packages[first_foreign..]
-                .iter()
-                .all(|package| !package.member)
-        );
-        let xtask = packages
-            .iter()
-            .find(|package| package.name == "xtask")
-            .unwrap();
+        assert!(packages[first_foreign..].iter().all(|package| !package.member));
+        let xtask = packages.iter().find(|package| package.name == "xtask").unwrap();
         assert_eq!(xtask.folder, "xtask");
         assert_eq!(xtask.roots, ["xtask/src/main.rs"]);
         assert!(xtask.dependencies.contains("clap"));
@@ -191,10 +169,7 @@ mod tests {
             }],
         });
         let packages = parse_packages(&metadata).unwrap();
-        assert_eq!(
-            packages[0].dependencies.iter().collect::<Vec<_>>(),
-            ["b", "d"]
-        );
+        assert_eq!(packages[0].dependencies.iter().collect::<Vec<_>>(), ["b", "d"]);
         assert!(packages[0].license.is_none());
     }
 

@@ -91,8 +91,13 @@ fn parse_line(line: &str) -> Command<'_> {
 pub(crate) fn run(args: &ChatArgs) -> anyhow::Result<()> {
     let sockets = session::sockets(Some(args.name.clone()))?;
     let group = sockets.create_poll_group().context("no poll group")?;
-    let mut chat =
-        Chat { sockets, group, name: name_of(&args.name), role: Role::Host, others: BTreeMap::new() };
+    let mut chat = Chat {
+        sockets,
+        group,
+        name: name_of(&args.name),
+        role: Role::Host,
+        others: BTreeMap::new(),
+    };
     if let Some(address) = args.listen {
         session::listen(&chat.sockets, address, &[])?;
     } else if let Some(address) = args.connect {
@@ -166,7 +171,9 @@ impl Chat {
                 Happening::Line(line) => match parse_line(&line) {
                     Command::Quit => break,
                     Command::Status => self.show_status()?,
-                    Command::Help => print_line("/status  how the connections do\n/quit    leaves")?,
+                    Command::Help => {
+                        print_line("/status  how the connections do\n/quit    leaves")?
+                    }
                     Command::Unknown(line) => {
                         print_line(&format!("{line} is no command; /help lists them"))?;
                     }
@@ -182,7 +189,9 @@ impl Chat {
                         self.on_message(message)?;
                     }
                 }
-                Happening::Event(Event::ConnectionStatusChanged(change)) => self.on_status(&change)?,
+                Happening::Event(Event::ConnectionStatusChanged(change)) => {
+                    self.on_status(&change)?
+                }
                 Happening::Event(_) => {}
             }
         }

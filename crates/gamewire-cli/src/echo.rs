@@ -130,14 +130,18 @@ impl Echo {
     fn answer(&self, messages: &[Message]) {
         let connection = messages[0].connection;
         let mut connections = self.connections();
-        let Some(state) = connections.get_mut(&connection) else { return };
+        let Some(state) = connections.get_mut(&connection) else {
+            return;
+        };
         state.waiting.extend(messages.iter().map(back));
         self.send_waiting(connection, state);
     }
 
     fn on_writable(&self, connection: ConnectionHandle) {
         let mut connections = self.connections();
-        let Some(state) = connections.get_mut(&connection) else { return };
+        let Some(state) = connections.get_mut(&connection) else {
+            return;
+        };
         self.send_waiting(connection, state);
     }
 
@@ -172,7 +176,9 @@ impl Echo {
         if lanes <= state.lanes {
             return;
         }
-        match self.sockets.configure_connection_lanes(connection, &vec![LaneConfig::default(); lanes])
+        match self
+            .sockets
+            .configure_connection_lanes(connection, &vec![LaneConfig::default(); lanes])
         {
             Ok(()) => state.lanes = lanes,
             Err(error) => tracing::warn!(%connection, lanes, %error, "no such lanes"),

@@ -61,7 +61,9 @@ pub(crate) fn connect(
         .with_context(|| format!("cannot connect to {address}"))?;
     // The library gives up by itself (TimeoutInitial) and says so.
     while let Some(event) = sockets.wait_event(None) {
-        let Event::ConnectionStatusChanged(change) = event else { continue };
+        let Event::ConnectionStatusChanged(change) = event else {
+            continue;
+        };
         match change.info.state {
             ConnectionState::Connected => return Ok(connection),
             ConnectionState::ClosedByPeer | ConnectionState::ProblemDetectedLocally => {
@@ -71,9 +73,8 @@ pub(crate) fn connect(
                     ending(&change.info)
                 );
             }
-            ConnectionState::None
-            | ConnectionState::Connecting
-            | ConnectionState::FindingRoute => {}
+            ConnectionState::None | ConnectionState::Connecting | ConnectionState::FindingRoute => {
+            }
         }
     }
     bail!("no connection to {address}")
@@ -98,9 +99,9 @@ pub(crate) fn ending(info: &ConnectionInfo) -> String {
 
 /// Who is at the other end, for people.
 pub(crate) fn peer(info: &ConnectionInfo) -> String {
-    let address = info.address_remote.map(|address| {
-        SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
-    });
+    let address = info
+        .address_remote
+        .map(|address| SocketAddr::new(address.ip().to_canonical(), address.port()).to_string());
     let address = address.unwrap_or_else(|| "?".to_owned());
     match &info.identity_remote {
         Identity::IpAddress(_) | Identity::Invalid => address,

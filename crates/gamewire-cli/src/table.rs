@@ -72,7 +72,9 @@ pub(crate) struct Live<W> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Style {
     /// Over the lines that were printed last.
-    InPlace { lines: usize },
+    InPlace {
+        lines: usize,
+    },
     Appending,
 }
 
@@ -80,8 +82,7 @@ impl Live<io::Stdout> {
     /// On standard output.
     pub(crate) fn stdout() -> Self {
         let out = io::stdout();
-        let style =
-            if out.is_terminal() { Style::InPlace { lines: 0 } } else { Style::Appending };
+        let style = if out.is_terminal() { Style::InPlace { lines: 0 } } else { Style::Appending };
         Self { out, style }
     }
 }
@@ -138,10 +139,7 @@ mod tests {
     #[test]
     fn columns_are_aligned() {
         let lines = sample().lines();
-        assert_eq!(
-            lines,
-            ["name      ping", "a        30 ms", "longer  180 µs", "b"]
-        );
+        assert_eq!(lines, ["name      ping", "a        30 ms", "longer  180 µs", "b"]);
     }
 
     #[test]

@@ -28,9 +28,7 @@ pub struct ChallengeKey {
 impl ChallengeKey {
     /// A fresh secret.
     pub fn generate(entropy: &mut dyn Entropy) -> Self {
-        Self {
-            hasher: SipHasher24::new_with_keys(entropy.next_u64(), entropy.next_u64()),
-        }
+        Self { hasher: SipHasher24::new_with_keys(entropy.next_u64(), entropy.next_u64()) }
     }
 
     /// The challenge for `address` at `now_us`, the local monotonic time in microseconds.
@@ -96,10 +94,7 @@ mod tests {
             assert!(key.check(end_of_third, &peer, challenge));
             assert!(!key.check(end_of_third + 1, &peer, challenge));
             for later in [4, 5, 100, 0x7fff, 0x8000, 0xffff] {
-                assert!(
-                    !key.check(start + later * TICK_US, &peer, challenge),
-                    "age {later}"
-                );
+                assert!(!key.check(start + later * TICK_US, &peer, challenge), "age {later}");
             }
         }
     }

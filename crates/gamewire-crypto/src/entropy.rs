@@ -81,10 +81,7 @@ mod tests {
         let mut entropy = SeededEntropy::new(0);
         assert_eq!(entropy.next_u64(), 0xe220_a839_7b1d_cdaf);
         assert_eq!(entropy.next_u64(), 0x6e78_9e6a_a1b9_65f4);
-        assert_ne!(
-            SeededEntropy::new(1).next_u64(),
-            SeededEntropy::new(2).next_u64()
-        );
+        assert_ne!(SeededEntropy::new(1).next_u64(), SeededEntropy::new(2).next_u64());
     }
 
     #[test]

@@ -53,9 +53,7 @@ impl KeyExchange {
     pub fn agree(&self, peer: &[u8; 32]) -> Result<SharedSecret, KeyError> {
         let raw = Active::x25519(&self.private, peer).ok_or(KeyError::LowOrder)?;
         let raw = Zeroizing::new(raw);
-        Ok(SharedSecret(Zeroizing::new(Active::sha256(&[
-            raw.as_slice()
-        ]))))
+        Ok(SharedSecret(Zeroizing::new(Active::sha256(&[raw.as_slice()]))))
     }
 }
 

@@ -69,14 +69,8 @@ impl KeySchedule<'_> {
 
     /// HKDF-Extract with salt and key material the other way round than RFC 5869 has them.
     pub(crate) fn pseudorandom_key(&self, secret: &SharedSecret) -> Zeroizing<[u8; 32]> {
-        let nonces = [
-            self.acceptor_nonce.to_le_bytes(),
-            self.initiator_nonce.to_le_bytes(),
-        ];
-        Zeroizing::new(Active::hmac_sha256(
-            secret.as_bytes(),
-            &[&nonces[0], &nonces[1]],
-        ))
+        let nonces = [self.acceptor_nonce.to_le_bytes(), self.initiator_nonce.to_le_bytes()];
+        Zeroizing::new(Active::hmac_sha256(secret.as_bytes(), &[&nonces[0], &nonces[1]]))
     }
 
     /// HKDF-Expand (RFC 5869 §2.3) to four blocks: two keys, two IVs.

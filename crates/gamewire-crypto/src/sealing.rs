@@ -26,10 +26,7 @@ enum Protection {
 
 impl Protection {
     fn aes(key: &[u8; 32], iv: &[u8; 12]) -> Self {
-        Self::Aes {
-            key: Aead::new(key),
-            iv: Zeroizing::new(*iv),
-        }
+        Self::Aes { key: Aead::new(key), iv: Zeroizing::new(*iv) }
     }
 
     const fn name(&self) -> &'static str {
@@ -127,9 +124,9 @@ impl Opener {
         match &self.0 {
             Protection::Null => Ok(sealed),
             Protection::Aes { .. } if sealed.len() < TAG_LEN => Err(OpenError::TooShort),
-            Protection::Aes { key, iv } => key
-                .open(nonce(iv, packet_number), sealed)
-                .ok_or(OpenError::BadTag),
+            Protection::Aes { key, iv } => {
+                key.open(nonce(iv, packet_number), sealed).ok_or(OpenError::BadTag)
+            }
         }
     }
 }

@@ -99,12 +99,7 @@ impl CryptOffer {
         };
         let info = Bytes::from(info.encode_to_vec());
         let signature = signing.sign(&info);
-        Self {
-            exchange,
-            nonce,
-            info,
-            signature,
-        }
+        Self { exchange, nonce, info, signature }
     }
 
     /// The key pair; [`KeyExchange::agree`] makes the secret.
@@ -165,8 +160,7 @@ impl PeerCryptInfo {
             return Err(CryptInfoError::TooLong);
         }
         let signature = signed.signature.as_deref().unwrap_or_default();
-        key.verify(bytes, signature)
-            .map_err(|_| CryptInfoError::BadSignature)?;
+        key.verify(bytes, signature).map_err(|_| CryptInfoError::BadSignature)?;
         let info =
             SessionCryptInfo::decode(bytes.clone()).map_err(|_| CryptInfoError::Malformed)?;
         let protocol_version = check_version(&info, earlier_version)?;
@@ -217,10 +211,7 @@ fn known_ciphers(numbers: &[i32]) -> Vec<Cipher> {
         return vec![Cipher::Aes256Gcm];
     }
     let mut known = Vec::with_capacity(2);
-    for cipher in numbers
-        .iter()
-        .filter_map(|&number| Cipher::from_wire(number))
-    {
+    for cipher in numbers.iter().filter_map(|&number| Cipher::from_wire(number)) {
         if !known.contains(&cipher) {
             known.push(cipher);
         }

@@ -42,11 +42,7 @@ impl SigningKey {
     fn expand(seed: Zeroizing<[u8; 32]>) -> Self {
         let signer = <Active as CryptoBackend>::Signer::from_seed(&seed);
         let public = VerifyingKey(signer.public_key());
-        Self {
-            seed,
-            signer,
-            public,
-        }
+        Self { seed, signer, public }
     }
 
     /// The seed. Keep it secret.
@@ -73,9 +69,7 @@ impl Clone for SigningKey {
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey")
-            .field("public", &self.public)
-            .finish_non_exhaustive()
+        f.debug_struct("SigningKey").field("public", &self.public).finish_non_exhaustive()
     }
 }
 
@@ -107,11 +101,7 @@ impl VerifyingKey {
     /// # Errors
     /// [`BadSignature`] if it does not match or has not 64 bytes.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
-        if Active::ed25519_verify(&self.0, message, signature) {
-            Ok(())
-        } else {
-            Err(BadSignature)
-        }
+        if Active::ed25519_verify(&self.0, message, signature) { Ok(()) } else { Err(BadSignature) }
     }
 
     /// The id that certificates and revocations name the key by: the first 8 bytes of its SHA-256,
@@ -171,27 +161,17 @@ mod tests {
         let key = SigningKey::from_seed([3; 32]);
         let signature = key.sign(b"message");
         assert_eq!(key.public_key().verify(b"message", &signature), Ok(()));
-        assert_eq!(
-            key.public_key().verify(b"massage", &signature),
-            Err(BadSignature)
-        );
+        assert_eq!(key.public_key().verify(b"massage", &signature), Err(BadSignature));
         for length in [0, 1, 32, 63] {
             let short = key.public_key().verify(b"message", &signature[..length]);
             assert_eq!(short, Err(BadSignature));
         }
         let mut longer = signature.to_vec();
         longer.push(0);
-        assert_eq!(
-            key.public_key().verify(b"message", &longer),
-            Err(BadSignature)
-        );
+        assert_eq!(key.public_key().verify(b"message", &longer), Err(BadSignature));
         let other = SigningKey::from_seed([4; 32]).public_key();
         assert_eq!(other.verify(b"message", &signature), Err(BadSignature));
-        assert_eq!(
-            key.clone().sign(b"message"),
-            signature,
-            "a clone is the same key"
-        );
+        assert_eq!(key.clone().sign(b"message"), signature, "a clone is the same key");
     }
 
     #[test]

@@ -28,10 +28,7 @@ pub(crate) struct Recorded {
 
 impl Recording {
     pub(crate) fn load() -> Self {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../testdata/connection-aes.json"
-        );
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/connection-aes.json");
         let text = std::fs::read_to_string(path).unwrap();
         Self(serde_json::from_str(&text).unwrap())
     }

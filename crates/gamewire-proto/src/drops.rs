@@ -97,8 +97,6 @@ impl DropCounters {
 
     /// Each reason with its count, zeros included.
     pub fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
-        DropReason::ALL
-            .iter()
-            .map(|&reason| (reason, self.of(reason)))
+        DropReason::ALL.iter().map(|&reason| (reason, self.of(reason)))
     }
 }

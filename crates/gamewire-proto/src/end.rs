@@ -64,9 +64,6 @@ impl EndInfo {
             }
             text = &text[..end];
         }
-        Self {
-            reason,
-            debug: text.to_owned(),
-        }
+        Self { reason, debug: text.to_owned() }
     }
 }

@@ -27,11 +27,7 @@ pub struct LaneConfig {
 
 impl Default for LaneConfig {
     fn default() -> Self {
-        Self {
-            priority: 0,
-            weight: 1,
-            mode: DeliveryMode::Standard,
-        }
+        Self { priority: 0, weight: 1, mode: DeliveryMode::Standard }
     }
 }
 

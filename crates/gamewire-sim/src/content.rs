@@ -69,30 +69,15 @@ mod tests {
 
     #[test]
     fn contents_differ_by_name() {
-        let name = MessageName {
-            connection: 1,
-            sender: Side::Initiator,
-            lane: 0,
-            number: 1,
-        };
+        let name = MessageName { connection: 1, sender: Side::Initiator, lane: 0, number: 1 };
         let others = [
-            MessageName {
-                connection: 2,
-                ..name
-            },
-            MessageName {
-                sender: Side::Acceptor,
-                ..name
-            },
+            MessageName { connection: 2, ..name },
+            MessageName { sender: Side::Acceptor, ..name },
             MessageName { lane: 1, ..name },
             MessageName { number: 2, ..name },
         ];
         assert_eq!(name.content(100), name.content(100));
-        assert!(
-            others
-                .iter()
-                .all(|other| other.content(100) != name.content(100))
-        );
+        assert!(others.iter().all(|other| other.content(100) != name.content(100)));
         assert!(name.content(0).is_empty());
     }
 }

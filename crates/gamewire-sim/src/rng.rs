@@ -121,9 +121,7 @@ mod tests {
     #[test]
     fn chances_come_out_about_right() {
         let mut rng = Rng::new(2);
-        let hits = (0..10_000)
-            .filter(|_| rng.chance(PerMillion::percent(10)))
-            .count();
+        let hits = (0..10_000).filter(|_| rng.chance(PerMillion::percent(10))).count();
         assert!((800..1200).contains(&hits), "{hits}");
         assert!(!rng.chance(PerMillion(0)));
         assert!(rng.chance(PerMillion::percent(100)));

@@ -170,11 +170,7 @@ impl<N: Node, T: Tap> World<N, T> {
 
     /// The next moment at which something happens.
     pub fn next_event(&self) -> Option<Time> {
-        let deadline = self
-            .nodes
-            .values()
-            .filter_map(|node| node.deadline(self.now))
-            .min();
+        let deadline = self.nodes.values().filter_map(|node| node.deadline(self.now)).min();
         [self.network.next_arrival(), deadline]
             .into_iter()
             .flatten()
@@ -200,17 +196,11 @@ impl<N: Node, T: Tap> World<N, T> {
         }
         let now = self.now;
         let due = |node: &N| node.deadline(now).is_some_and(|deadline| deadline <= now);
-        let address = self
-            .nodes
-            .iter()
-            .find(|(_, node)| due(node))
-            .map(|(&address, _)| address);
+        let address = self.nodes.iter().find(|(_, node)| due(node)).map(|(&address, _)| address);
         let Some(address) = address else {
             return Step::Idle;
         };
-        self.with(address, |node, now, outbox| {
-            node.handle_timeout(now, outbox)
-        });
+        self.with(address, |node, now, outbox| node.handle_timeout(now, outbox));
         Step::Timeout(address)
     }
 
@@ -222,9 +212,7 @@ impl<N: Node, T: Tap> World<N, T> {
         }
         self.tap.on_delivered(self.now, &delivery);
         let datagram = &mut delivery.datagram;
-        self.with(to, |node, now, outbox| {
-            node.handle_datagram(now, from, datagram, outbox)
-        });
+        self.with(to, |node, now, outbox| node.handle_datagram(now, from, datagram, outbox));
         Step::Delivered(to)
     }
 
@@ -271,10 +259,7 @@ struct Trace {
 
 impl Default for Trace {
     fn default() -> Self {
-        Self {
-            hash: 0xcbf2_9ce4_8422_2325,
-            datagrams: 0,
-        }
+        Self { hash: 0xcbf2_9ce4_8422_2325, datagrams: 0 }
     }
 }
 
@@ -300,10 +285,7 @@ impl Trace {
             let mut word = [0; 8];
             word[..piece.len()].copy_from_slice(piece);
             self.hash ^= u64::from_le_bytes(word);
-            self.hash = self
-                .hash
-                .wrapping_mul(0x0000_0100_0000_01b3)
-                .rotate_left(29);
+            self.hash = self.hash.wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
         }
     }
 }
@@ -346,15 +328,7 @@ mod tests {
         let [a, b]: [SocketAddr; 2] =
             ["[fd00::1]:1", "[fd00::2]:2"].map(|text| text.parse().expect("an address"));
         let mut world = World::new(seed, ());
-        world.insert(
-            a,
-            Counter {
-                peer: Some(b),
-                next: START,
-                left: 100,
-                sum: 0,
-            },
-        );
+        world.insert(a, Counter { peer: Some(b), next: START, left: 100, sum: 0 });
         world.insert(b, Counter::default());
         let lossy = LinkConfig {
             delay: Duration::from_millis(7),
@@ -369,14 +343,8 @@ mod tests {
     fn a_seed_replays_a_run() {
         let run = |seed| {
             let (mut world, b) = world(seed);
-            world
-                .run_until(START + Duration::from_secs(1))
-                .expect("nobody spins");
-            (
-                world.trace_hash(),
-                world.datagrams(),
-                world.node(b).map(|node| node.sum),
-            )
+            world.run_until(START + Duration::from_secs(1)).expect("nobody spins");
+            (world.trace_hash(), world.datagrams(), world.node(b).map(|node| node.sum))
         };
         assert_eq!(run(1), run(1));
         assert_ne!(run(1).0, run(2).0);
@@ -386,14 +354,10 @@ mod tests {
     fn time_jumps_from_event_to_event() {
         let (mut world, _) = world(3);
         assert_eq!(world.next_event(), Some(START));
-        world
-            .run_until(START + Duration::from_micros(6_500))
-            .expect("nobody spins");
+        world.run_until(START + Duration::from_micros(6_500)).expect("nobody spins");
         assert_eq!(world.now(), START + Duration::from_micros(6_500));
         assert_eq!(world.next_event(), Some(START + Duration::from_millis(7)));
-        world
-            .run_until(START + Duration::from_secs(1))
-            .expect("nobody spins");
+        world.run_until(START + Duration::from_secs(1)).expect("nobody spins");
         assert_eq!(world.step(), Step::Idle);
     }
 

@@ -13,19 +13,13 @@ use gamewire_sim::{
 #[track_caller]
 fn must_fail(report: &Report, why: &str) {
     let found: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
-    assert!(
-        found.iter().any(|found| found.contains(why)),
-        "no {why:?} in {found:#?}"
-    );
+    assert!(found.iter().any(|found| found.contains(why)), "no {why:?} in {found:#?}");
 }
 
 fn lossless(plain: bool) -> Scenario {
     let scenario = Scenario::new("canary", 4);
     let mut scenario = scenario
-        .with_link(LinkConfig {
-            delay: Duration::from_millis(5),
-            ..LinkConfig::default()
-        })
+        .with_link(LinkConfig { delay: Duration::from_millis(5), ..LinkConfig::default() })
         .with_config(|config| config.unencrypted = if plain { 3 } else { 0 });
     scenario.sides[0].plan.traffic = vec![Traffic::reliable(100, 800)];
     scenario
@@ -67,10 +61,7 @@ fn a_repeated_message_is_noticed() {
 fn swapped_messages_are_noticed() {
     must_fail(&sabotaged(Sabotage::SwapMessages(20)), "missing before");
     let mut scenario = lossless(false);
-    scenario.lanes = vec![LaneConfig {
-        mode: DeliveryMode::Sequenced,
-        ..LaneConfig::default()
-    }];
+    scenario.lanes = vec![LaneConfig { mode: DeliveryMode::Sequenced, ..LaneConfig::default() }];
     scenario.sides[0].plan.traffic[0].reliable = false;
     scenario.sides[1].plan.sabotage = Some(Sabotage::SwapMessages(20));
     must_fail(&scenario.run(), "older than");
@@ -88,11 +79,8 @@ fn a_stuck_application_is_noticed() {
 #[test]
 fn a_death_is_noticed() {
     let mut scenario = lossless(false);
-    scenario.cuts = vec![Cut {
-        from: None,
-        start: Duration::from_millis(50),
-        end: Duration::from_secs(60),
-    }];
+    scenario.cuts =
+        vec![Cut { from: None, start: Duration::from_millis(50), end: Duration::from_secs(60) }];
     must_fail(&scenario.run(), "an honest connection died");
 }
 

@@ -67,22 +67,14 @@ fn kept_seeds_stay_well() {
     for kept in kept_seeds() {
         let scenario = generate(kept.seed);
         let report = scenario.run();
-        assert!(
-            report.passed(),
-            "seed {} ({}): {:?}",
-            kept.seed,
-            kept.found,
-            report.violations
-        );
+        assert!(report.passed(), "seed {} ({}): {:?}", kept.seed, kept.found, report.violations);
     }
 }
 
 #[test]
 fn every_line_of_the_kept_seeds_counts() {
     let text = include_str!("../seeds.txt");
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     assert_eq!(lines.count(), kept_seeds().len());
 }
 
@@ -93,9 +85,7 @@ fn a_sample_of_the_swarm() {
     std::thread::scope(|scope| {
         for turn in 0..threads {
             scope.spawn(move || {
-                SAMPLE
-                    .filter(|seed| seed % threads == turn)
-                    .for_each(|seed| play(&generate(seed)));
+                SAMPLE.filter(|seed| seed % threads == turn).for_each(|seed| play(&generate(seed)));
             });
         }
     });

@@ -15,12 +15,7 @@ fn a_seed_replays_exactly() {
 
 #[test]
 fn another_seed_gives_another_run() {
-    let run = |seed| {
-        fixed("lossy", seed)
-            .expect("a fixed scenario")
-            .run()
-            .trace_hash
-    };
+    let run = |seed| fixed("lossy", seed).expect("a fixed scenario").run().trace_hash;
     assert_ne!(run(1), run(2));
 }
 

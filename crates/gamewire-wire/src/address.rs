@@ -26,10 +26,7 @@ pub struct AddressError;
 
 impl Address {
     /// `::` port 0: any address.
-    pub const UNSPECIFIED: Self = Self {
-        octets: [0; 16],
-        port: 0,
-    };
+    pub const UNSPECIFIED: Self = Self { octets: [0; 16], port: 0 };
 
     /// `::1` port 0.
     pub const LOCALHOST: Self = Self::from_v6(Ipv6Addr::LOCALHOST, 0);
@@ -52,10 +49,7 @@ impl Address {
     /// An address from an IPv6 address and port.
     #[must_use]
     pub const fn from_v6(ip: Ipv6Addr, port: u16) -> Self {
-        Self {
-            octets: ip.octets(),
-            port,
-        }
+        Self { octets: ip.octets(), port }
     }
 
     /// The 16 bytes of the IPv6 address in network order, IPv4 mapped.
@@ -73,10 +67,7 @@ impl Address {
     /// The same IP address with another port.
     #[must_use]
     pub const fn with_port(self, port: u16) -> Self {
-        Self {
-            octets: self.octets,
-            port,
-        }
+        Self { octets: self.octets, port }
     }
 
     /// The IP address, IPv4 where it is mapped.
@@ -139,18 +130,12 @@ impl Address {
 
     /// The text with the port, even if it is 0.
     pub fn display_with_port(&self) -> impl fmt::Display + use<> {
-        AddressText {
-            address: *self,
-            port: true,
-        }
+        AddressText { address: *self, port: true }
     }
 
     /// The text without the port.
     pub fn display_without_port(&self) -> impl fmt::Display + use<> {
-        AddressText {
-            address: *self,
-            port: false,
-        }
+        AddressText { address: *self, port: false }
     }
 }
 
@@ -172,11 +157,7 @@ impl fmt::Display for AddressText {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        AddressText {
-            address: *self,
-            port: self.port != 0,
-        }
-        .fmt(f)
+        AddressText { address: *self, port: self.port != 0 }.fmt(f)
     }
 }
 

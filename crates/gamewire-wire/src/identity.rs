@@ -140,10 +140,7 @@ fn check_unknown(text: &str) -> Result<(), IdentityError> {
     check_text(text, MAX_IDENTITY_TEXT)?;
     let (prefix, _) = text.split_once(':').ok_or(IdentityError::NoPrefix)?;
     let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
-    let known = matches!(
-        prefix,
-        "ip" | "str" | "gen" | "steamid" | "xboxpwid" | "psn"
-    );
+    let known = matches!(prefix, "ip" | "str" | "gen" | "steamid" | "xboxpwid" | "psn");
     if known || !(1..=MAX_IDENTITY_PREFIX).contains(&prefix.len()) || !prefix.bytes().all(plain) {
         return Err(IdentityError::NoPrefix);
     }
@@ -268,9 +265,7 @@ impl Identity {
     /// The identity in a legacy SteamID field, if it may name a peer: a user or a game server.
     #[must_use]
     pub fn from_legacy_steam_id(value: u64) -> Option<Self> {
-        SteamIdParts::new(value)
-            .may_name_a_peer()
-            .then_some(Self::SteamId(value))
+        SteamIdParts::new(value).may_name_a_peer().then_some(Self::SteamId(value))
     }
 }
 
@@ -306,10 +301,7 @@ impl FromStr for Identity {
             "steamid" => Self::steam_id(parse_decimal(data)?),
             "xboxpwid" => Self::xbox_pairwise_id(data),
             "psn" => Ok(Self::SonyPsn(parse_decimal(data)?)),
-            "ip" => data
-                .parse()
-                .map(Self::IpAddress)
-                .map_err(|_| IdentityError::Address),
+            "ip" => data.parse().map(Self::IpAddress).map_err(|_| IdentityError::Address),
             "str" => Self::generic_string(data),
             "gen" => parse_hex(data),
             _ => UnknownText::new(text).map(Self::Unknown),

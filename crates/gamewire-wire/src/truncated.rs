@@ -13,11 +13,9 @@ pub fn expand(low: u64, bits: u32, hint: u64) -> u64 {
     let ahead = low.wrapping_sub(hint) & (span - 1);
     let behind = span - ahead;
     if ahead < span / 2 {
-        hint.checked_add(ahead)
-            .unwrap_or_else(|| hint.wrapping_sub(behind))
+        hint.checked_add(ahead).unwrap_or_else(|| hint.wrapping_sub(behind))
     } else {
-        hint.checked_sub(behind)
-            .unwrap_or_else(|| hint.wrapping_add(ahead))
+        hint.checked_sub(behind).unwrap_or_else(|| hint.wrapping_add(ahead))
     }
 }
 
@@ -47,11 +45,7 @@ mod tests {
             (0xabcd_0005, 16, 4, 5), // higher bits of `low` are ignored
         ];
         for &(low, bits, hint, expected) in table {
-            assert_eq!(
-                expand(low, bits, hint),
-                expected,
-                "{low:#x} {bits} {hint:#x}"
-            );
+            assert_eq!(expand(low, bits, hint), expected, "{low:#x} {bits} {hint:#x}");
         }
     }
 

@@ -152,9 +152,8 @@ pub fn peek_connection_id(datagram: &[u8]) -> Option<u32> {
 
 #[inline]
 fn parse_data(datagram: &[u8]) -> Result<DataPacket<'_>, DatagramError> {
-    let (header, mut rest) = datagram
-        .split_first_chunk::<DATA_HEADER_LEN>()
-        .ok_or(DatagramError::TooShort)?;
+    let (header, mut rest) =
+        datagram.split_first_chunk::<DATA_HEADER_LEN>().ok_or(DatagramError::TooShort)?;
     let [flags, a, b, c, d, low, high] = *header;
     let mut stats = None;
     if flags & FLAG_STATS != 0 {
@@ -168,9 +167,7 @@ fn parse_data(datagram: &[u8]) -> Result<DataPacket<'_>, DatagramError> {
     }
     let mut time_since_previous = None;
     if flags & FLAG_TIME_SINCE_PREVIOUS != 0 {
-        let (time, after) = rest
-            .split_first_chunk::<2>()
-            .ok_or(DatagramError::TooShort)?;
+        let (time, after) = rest.split_first_chunk::<2>().ok_or(DatagramError::TooShort)?;
         time_since_previous = Some(u16::from_le_bytes(*time));
         rest = after;
     }
@@ -194,11 +191,8 @@ fn unpadded(datagram: &[u8]) -> Result<&[u8], DatagramError> {
     if datagram.len() < MIN_PADDED {
         return Err(DatagramError::Padding);
     }
-    let (len, body) = datagram[1..]
-        .split_first_chunk::<2>()
-        .ok_or(DatagramError::TooShort)?;
-    body.get(..usize::from(u16::from_le_bytes(*len)))
-        .ok_or(DatagramError::BadLength)
+    let (len, body) = datagram[1..].split_first_chunk::<2>().ok_or(DatagramError::TooShort)?;
+    body.get(..usize::from(u16::from_le_bytes(*len))).ok_or(DatagramError::BadLength)
 }
 
 fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, DatagramError> {
@@ -238,10 +232,7 @@ pub fn encode_connection_closed(message: &ConnectionClosed, out: &mut Vec<u8>) -
         return encode_padded(ID_CONNECTION_CLOSED, message, out);
     }
     let cut = debug.floor_char_boundary(MAX_CLOSE_DEBUG);
-    let message = ConnectionClosed {
-        debug: Some(debug[..cut].to_owned()),
-        ..*message
-    };
+    let message = ConnectionClosed { debug: Some(debug[..cut].to_owned()), ..*message };
     encode_padded(ID_CONNECTION_CLOSED, &message, out)
 }
 
@@ -308,11 +299,7 @@ pub fn data_header_len(header: &DataHeader, stats: Option<&UdpStats>) -> usize {
         let len = stats.encoded_len();
         varint::len(len as u64) + len
     });
-    let time_len = if header.time_since_previous.is_some() {
-        2
-    } else {
-        0
-    };
+    let time_len = if header.time_since_previous.is_some() { 2 } else { 0 };
     DATA_HEADER_LEN + stats_len + time_len
 }
 

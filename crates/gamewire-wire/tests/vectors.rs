@@ -31,10 +31,7 @@ fn hex(text: &str) -> Vec<u8> {
 }
 
 fn vector() -> Value {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../testdata/connection-aes.json"
-    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/connection-aes.json");
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -49,12 +46,7 @@ fn records() -> Vec<Record> {
             stats: value["inline_stats"].as_str().map(hex),
         }),
     };
-    vector["datagrams"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(record)
-        .collect()
+    vector["datagrams"].as_array().unwrap().iter().map(record).collect()
 }
 
 /// What both ends of a young connection know.
@@ -87,29 +79,13 @@ fn rewrite(plaintext: &[u8], packet_number: u64) -> Vec<u8> {
             Frame::StopWaiting { before } => assert!(writer.stop_waiting(packet_number, before)),
             Frame::Ack(ack) => {
                 let blocks: Vec<_> = ack.blocks().collect();
-                assert_eq!(
-                    writer.ack(ack.latest, ack.delay, false, &blocks),
-                    blocks.len()
-                );
+                assert_eq!(writer.ack(ack.latest, ack.delay, false, &blocks), blocks.len());
             }
-            Frame::Reliable(ReliableSegment {
-                lane,
-                position,
-                data,
-            }) => {
-                writer
-                    .reliable(lane, position, data.len())
-                    .unwrap()
-                    .copy_from_slice(data);
+            Frame::Reliable(ReliableSegment { lane, position, data }) => {
+                writer.reliable(lane, position, data.len()).unwrap().copy_from_slice(data);
             }
             Frame::Unreliable(segment) => {
-                let UnreliableSegment {
-                    lane,
-                    message_number,
-                    offset,
-                    last,
-                    data,
-                } = segment;
+                let UnreliableSegment { lane, message_number, offset, last, data } = segment;
                 let slot = writer.unreliable(lane, message_number, offset, last, data.len());
                 // Ours always spends 32 bits on the number, so a 16-bit one may not fit again.
                 if let Some(slot) = slot {
@@ -160,22 +136,12 @@ fn handshake_messages_say_what_the_keys_file_says() {
     let Datagram::ConnectOk(ok) = udp::parse(&records[3].bytes).unwrap() else {
         panic!("the fourth datagram is the ConnectOK");
     };
-    assert_eq!(
-        request.client_connection_id,
-        Some(number("client_connection_id") as u32)
-    );
-    assert_eq!(
-        ok.client_connection_id,
-        Some(number("client_connection_id") as u32)
-    );
-    assert_eq!(
-        ok.server_connection_id,
-        Some(number("server_connection_id") as u32)
-    );
-    for (cert, crypt, side) in [
-        (request.cert, request.crypt, "client"),
-        (ok.cert, ok.crypt, "server"),
-    ] {
+    assert_eq!(request.client_connection_id, Some(number("client_connection_id") as u32));
+    assert_eq!(ok.client_connection_id, Some(number("client_connection_id") as u32));
+    assert_eq!(ok.server_connection_id, Some(number("server_connection_id") as u32));
+    for (cert, crypt, side) in
+        [(request.cert, request.crypt, "client"), (ok.cert, ok.crypt, "server")]
+    {
         let cert = cert.unwrap().cert.unwrap();
         assert_eq!(cert, key(&format!("{side}_cert")));
         let info = crypt.unwrap().info.unwrap();
@@ -218,19 +184,13 @@ fn data_headers_parse_and_encode_to_the_same_bytes() {
         *newest = truncated::expand(u64::from(packet.header.packet_number_low), 16, *newest);
         assert_eq!(*newest, data.packet_number);
         assert_eq!(packet.stats, data.stats.as_deref());
-        assert_eq!(
-            record.bytes.len(),
-            packet.payload_offset + data.plaintext.len() + 16
-        );
+        assert_eq!(record.bytes.len(), packet.payload_offset + data.plaintext.len() + 16);
 
         let stats: Option<UdpStats> = packet.stats.map(|stats| udp::decode_stats(stats).unwrap());
         let mut out = vec![];
         udp::encode_data_header(&packet.header, stats.as_ref(), &mut out);
         assert_eq!(out, record.bytes[..packet.payload_offset]);
-        assert_eq!(
-            out.len(),
-            udp::data_header_len(&packet.header, stats.as_ref())
-        );
+        assert_eq!(out.len(), udp::data_header_len(&packet.header, stats.as_ref()));
         seen += 1;
     }
     assert_eq!(seen, 86);
@@ -248,15 +208,11 @@ fn plaintexts_parse_and_write_to_the_same_bytes() {
         } else {
             // Only the independent client wrote a 16-bit message number, once.
             assert!(record.from_initiator);
-            assert!(
-                frames(&data.plaintext, data.packet_number)
-                    .iter()
-                    .any(|frame| matches!(
-                        frame,
-                        Frame::Unreliable(segment) if segment.message_number == 4 && segment.last
-                            && segment.data == b"unreliable message"
-                    ))
-            );
+            assert!(frames(&data.plaintext, data.packet_number).iter().any(|frame| matches!(
+                frame,
+                Frame::Unreliable(segment) if segment.message_number == 4 && segment.last
+                    && segment.data == b"unreliable message"
+            )));
             different += 1;
         }
     }
@@ -308,18 +264,12 @@ fn mutated_packets_never_panic() {
     let mut kinds = std::collections::BTreeSet::new();
     let records = records();
     for record in &records {
-        let shape = record
-            .data
-            .as_ref()
-            .map(|data| (data.plaintext.len(), data.stats.is_some()));
+        let shape = record.data.as_ref().map(|data| (data.plaintext.len(), data.stats.is_some()));
         if !kinds.insert((record.bytes[0], shape)) {
             continue;
         }
         let plaintext = record.data.as_ref().map(|data| data.plaintext.as_slice());
-        for bytes in [Some(record.bytes.as_slice()), plaintext]
-            .into_iter()
-            .flatten()
-        {
+        for bytes in [Some(record.bytes.as_slice()), plaintext].into_iter().flatten() {
             for bit in 0..bytes.len().min(240) * 8 {
                 let mut mutated = bytes.to_vec();
                 mutated[bit / 8] ^= 1 << (bit % 8);
@@ -342,9 +292,5 @@ fn exercise(bytes: &[u8]) {
         frames += 1;
     }
     assert!(frames <= bytes.len());
-    assert_eq!(
-        reader.next(&Young),
-        Ok(None),
-        "nothing follows an error or the end"
-    );
+    assert_eq!(reader.next(&Young), Ok(None), "nothing follows an error or the end");
 }

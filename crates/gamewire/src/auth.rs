@@ -59,10 +59,7 @@ pub struct AuthenticationStatus {
 
 impl AuthenticationStatus {
     fn new(availability: Availability, message: impl Into<String>) -> Self {
-        Self {
-            availability,
-            message: message.into(),
-        }
+        Self { availability, message: message.into() }
     }
 }
 
@@ -99,13 +96,7 @@ pub(crate) struct Authentication {
 impl Authentication {
     pub(crate) fn new(identity: Identity, app_id: u32, trust: Arc<TrustStore>) -> Self {
         let certificate = OwnCertificate::NotWanted;
-        Self {
-            identity,
-            app_id,
-            trust,
-            key: None,
-            certificate,
-        }
+        Self { identity, app_id, trust, key: None, certificate }
     }
 
     /// The identity that we go by; invalid while it is unknown.
@@ -159,17 +150,9 @@ impl Authentication {
     /// A serialized `CMsgSteamDatagramCertificateRequest` for our key, which is made if there is
     /// none. Names our identity if it is settled.
     pub(crate) fn certificate_request(&mut self, entropy: &mut dyn Entropy) -> Vec<u8> {
-        let key = self
-            .key
-            .get_or_insert_with(|| SigningKey::generate(entropy))
-            .public_key();
+        let key = self.key.get_or_insert_with(|| SigningKey::generate(entropy)).public_key();
         let identity = Some(&self.identity).filter(|id| !id.is_invalid() && !id.is_localhost());
-        CertificateRequest {
-            key,
-            identity: identity.cloned(),
-            pops: Vec::new(),
-        }
-        .encode()
+        CertificateRequest { key, identity: identity.cloned(), pops: Vec::new() }.encode()
     }
 
     /// Installs a signed certificate, or a newer one in place of it. Its identity becomes ours.
@@ -185,12 +168,8 @@ impl Authentication {
             key: self.key.as_ref(),
             identity: Some(&self.identity),
         };
-        let InstalledCertificate {
-            signed,
-            key,
-            certificate,
-            trust,
-        } = install(bytes, &self.trust, &context)?;
+        let InstalledCertificate { signed, key, certificate, trust } =
+            install(bytes, &self.trust, &context)?;
         if self.roots_configured() && !matches!(trust, Trust::Chain { .. }) {
             tracing::warn!(?trust, "our own roots do not vouch for the certificate");
         }
@@ -199,10 +178,7 @@ impl Authentication {
         }
         self.key = Some(key.clone());
         self.certificate = OwnCertificate::Installed(Installed {
-            credentials: Arc::new(Credentials {
-                signing: key,
-                certificate: signed,
-            }),
+            credentials: Arc::new(Credentials { signing: key, certificate: signed }),
             expiry: certificate.time_expiry.map(u64::from),
             trust,
         });

@@ -94,13 +94,7 @@ impl Core {
         self.set_timer(slot, state, now);
     }
 
-    fn deliver(
-        &self,
-        slot: &Slot,
-        state: &mut SlotState,
-        now: Time,
-        messages: &mut Vec<Message>,
-    ) {
+    fn deliver(&self, slot: &Slot, state: &mut SlotState, now: Time, messages: &mut Vec<Message>) {
         let Machine::Udp(machine) = &mut state.machine else { return };
         let (count, bytes) = slot.consumed.take();
         if count > 0 {

@@ -130,10 +130,7 @@ impl DebugOutput {
         limit: DebugLevel,
         function: impl Fn(DebugLevel, &str) + Send + Sync + 'static,
     ) {
-        let new = Target {
-            limit,
-            function: Arc::new(function),
-        };
+        let new = Target { limit, function: Arc::new(function) };
         let old = {
             let mut target = self.0.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *target, new)
@@ -148,30 +145,20 @@ impl DebugOutput {
     }
 
     fn function(&self) -> DebugFunction {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .function
-            .clone()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).function.clone()
     }
 }
 
 impl fmt::Debug for DebugOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DebugOutput")
-            .field("limit", &self.limit())
-            .finish_non_exhaustive()
+        f.debug_struct("DebugOutput").field("limit", &self.limit()).finish_non_exhaustive()
     }
 }
 
 impl Subscriber for DebugOutput {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         // Cached until `replace` has the cache built anew.
-        if self.enabled(metadata) {
-            Interest::always()
-        } else {
-            Interest::never()
-        }
+        if self.enabled(metadata) { Interest::always() } else { Interest::never() }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -234,23 +221,18 @@ impl Line {
     /// Control characters are escaped: texts may come from peers, and a line is one line.
     fn into_text(self) -> String {
         let mut text = self.message;
-        text.push_str(if text.is_empty() {
-            self.fields.trim_start()
-        } else {
-            &self.fields
-        });
+        text.push_str(if text.is_empty() { self.fields.trim_start() } else { &self.fields });
         if !text.contains(char::is_control) {
             return text;
         }
-        text.chars()
-            .fold(String::with_capacity(text.len() + 8), |mut safe, c| {
-                if c.is_control() {
-                    safe.extend(c.escape_default())
-                } else {
-                    safe.push(c)
-                }
-                safe
-            })
+        text.chars().fold(String::with_capacity(text.len() + 8), |mut safe, c| {
+            if c.is_control() {
+                safe.extend(c.escape_default())
+            } else {
+                safe.push(c)
+            }
+            safe
+        })
     }
 }
 

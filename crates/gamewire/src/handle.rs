@@ -107,9 +107,8 @@ impl<T: Keyed> HandleTable<T> {
             slots.used_once += 1;
             (slots.used_once - 1, 1)
         };
-        let segment = self.segments[index as usize / SEGMENT_SLOTS].get_or_init(|| {
-            (0..SEGMENT_SLOTS).map(|_| ArcSwapOption::const_empty()).collect()
-        });
+        let segment = self.segments[index as usize / SEGMENT_SLOTS]
+            .get_or_init(|| (0..SEGMENT_SLOTS).map(|_| ArcSwapOption::const_empty()).collect());
         let raw = NonZeroU32::new(u32::from(generation) << 16 | index)?;
         let Some(object) = make(raw) else {
             slots.free.push_front((index, generation));
@@ -145,7 +144,8 @@ impl<T: Keyed> HandleTable<T> {
     }
 
     /// How many objects there are.
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.slots().count
     }
 }

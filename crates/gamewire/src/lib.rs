@@ -78,5 +78,7 @@ pub use self::{
     message::{Message, Outgoing, SendFlags},
     options::Options,
     sockets::{MAX_NAME_BYTES, ScopeObject, Sockets},
-    status::{ConnectionFlags, ConnectionInfo, DetailedStatus, LaneStatus, QuickStatus, RealTimeStatus},
+    status::{
+        ConnectionFlags, ConnectionInfo, DetailedStatus, LaneStatus, QuickStatus, RealTimeStatus,
+    },
 };

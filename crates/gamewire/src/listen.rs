@@ -8,11 +8,7 @@ use std::{
     },
 };
 
-use gamewire_proto::{
-    Time,
-    connection::Connection,
-    endpoint::Incoming,
-};
+use gamewire_proto::{Time, connection::Connection, endpoint::Incoming};
 use gamewire_wire::identity::Identity;
 
 use crate::{
@@ -74,8 +70,7 @@ impl ListenSocket {
         let config = options.connection_config(auth.roots_configured());
         let party = auth.local_party(crate::clock::unix_seconds(), None);
         drop(auth);
-        let made =
-            Connection::from_incoming(now, local_id, incoming, party, config, &mut entropy);
+        let made = Connection::from_incoming(now, local_id, incoming, party, config, &mut entropy);
         let connection = match made {
             Ok(connection) => connection,
             Err(refusal) => {

@@ -81,11 +81,7 @@ pub struct Outgoing {
 
 impl Outgoing {
     /// A message for lane 0 without a deadline.
-    pub fn new(
-        connection: ConnectionHandle,
-        payload: impl Into<Bytes>,
-        flags: SendFlags,
-    ) -> Self {
+    pub fn new(connection: ConnectionHandle, payload: impl Into<Bytes>, flags: SendFlags) -> Self {
         Self { connection, payload: payload.into(), flags, lane: 0, deadline: None }
     }
 }

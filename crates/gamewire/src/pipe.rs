@@ -104,7 +104,8 @@ impl PipeEnd {
         if outgoing.payload.len() > other.max_message_bytes {
             return Err(PipeSendError::TooLarge);
         }
-        let count = this.sent.get_mut(usize::from(outgoing.lane)).ok_or(PipeSendError::InvalidLane)?;
+        let count =
+            this.sent.get_mut(usize::from(outgoing.lane)).ok_or(PipeSendError::InvalidLane)?;
         *count += 1;
         let number = *count;
         let receiver = other.slot.upgrade().ok_or(PipeSendError::NoConnection)?;

@@ -82,6 +82,7 @@ impl Signal {
     }
 
     /// Registers a task to be woken at the next [`Signal::notify`]; look again afterwards.
+    #[cfg(feature = "async")]
     pub(crate) fn register(&self, waker: &Waker) {
         let mut waiting = self.lock();
         if !waiting.wakers.iter().any(|known| known.will_wake(waker)) {

@@ -79,9 +79,8 @@ impl ConnectionInfo {
                 flags: ConnectionFlags::LOOPBACK_BUFFERS | ConnectionFlags::FAST,
             },
         };
-        let (end_reason, end_debug) = subject
-            .end
-            .map_or((0, String::new()), |end| (end.reason.0, end.debug));
+        let (end_reason, end_debug) =
+            subject.end.map_or((0, String::new()), |end| (end.reason.0, end.debug));
         Self {
             identity_remote,
             user_data: slot.user_data.load(Ordering::Relaxed),

@@ -378,7 +378,8 @@ impl Worker {
         let asleep_until = deadline.map_or(u64::MAX, Time::as_micros);
         self.handle.asleep_until_us.store(asleep_until, Ordering::Release);
         // Commands and timers that came before that store did not see it.
-        let missed = !guard(&self.handle.timers).is_empty() || !guard(&self.handle.commands).is_empty();
+        let missed =
+            !guard(&self.handle.timers).is_empty() || !guard(&self.handle.commands).is_empty();
         let deadline = if missed { Some(core.clock.now()) } else { deadline };
         let mut readable = std::mem::take(&mut self.unfinished);
         let mut writable = Vec::new();

@@ -1,5 +1,7 @@
 //! Connections over the real loopback network, through the public interface.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 use std::{
     net::{SocketAddr, UdpSocket},
     time::{Duration, Instant},
@@ -227,7 +229,8 @@ fn lanes_keep_their_own_order_and_numbers() {
         assert!(of_lane.is_sorted_by_key(|message| message.number));
         assert_eq!(of_lane.len(), 10);
     }
-    let wrong = Outgoing { lane: 3, ..Outgoing::new(linked.at_client, vec![1], SendFlags::RELIABLE) };
+    let wrong =
+        Outgoing { lane: 3, ..Outgoing::new(linked.at_client, vec![1], SendFlags::RELIABLE) };
     assert!(matches!(linked.client.send(wrong), Err(SendError::InvalidLane(_))));
 }
 
@@ -260,9 +263,8 @@ fn a_pair_in_memory_and_over_loopback_is_connected_from_the_start() {
     let sockets = sockets("str:both");
     for network_loopback in [false, true] {
         let names: [Identity; 2] = ["str:one".parse().unwrap(), "str:two".parse().unwrap()];
-        let [first, second] = sockets
-            .create_socket_pair(network_loopback, names.clone().map(Some))
-            .unwrap();
+        let [first, second] =
+            sockets.create_socket_pair(network_loopback, names.clone().map(Some)).unwrap();
         assert!(sockets.poll_event().is_none(), "pairs are not announced");
         assert_eq!(sockets.connection_info(first).unwrap().identity_remote, names[0]);
         assert_eq!(sockets.connection_info(second).unwrap().identity_remote, names[1]);

@@ -10,10 +10,7 @@ fn each_call_replaces_the_function_of_the_one_before() {
     let collect = |name: &'static str| {
         let lines = lines.clone();
         move |level: DebugLevel, text: &str| {
-            lines
-                .lock()
-                .unwrap()
-                .push(format!("{name} {level:?} {text}"));
+            lines.lock().unwrap().push(format!("{name} {level:?} {text}"));
         }
     };
     let log = |number: u32| {
@@ -27,11 +24,8 @@ fn each_call_replaces_the_function_of_the_one_before() {
     log(2);
     set_debug_output_function(DebugLevel::None, |_, _| ()).unwrap();
     log(3);
-    let expected = [
-        "first Msg hello number=1",
-        "second Msg hello number=2",
-        "second Verbose detail number=2",
-    ];
+    let expected =
+        ["first Msg hello number=1", "second Msg hello number=2", "second Verbose detail number=2"];
     assert_eq!(*lines.lock().unwrap(), expected);
     let foreign = tracing::subscriber::set_global_default(tracing::subscriber::NoSubscriber::new());
     assert!(foreign.is_err(), "ours stays");

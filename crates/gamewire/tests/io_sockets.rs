@@ -34,16 +34,8 @@ impl Station {
     fn bind(address: impl Into<SocketAddr>) -> Self {
         let socket = Arc::new(UdpSocket::bind(address.into()).unwrap());
         let poller = Poller::new().unwrap();
-        poller
-            .registrar()
-            .register(&socket, TOKEN, Interest::Read)
-            .unwrap();
-        Self {
-            socket,
-            poller,
-            batch: RecvBatch::new(),
-            clock: Clock::new(),
-        }
+        poller.registrar().register(&socket, TOKEN, Interest::Read).unwrap();
+        Self { socket, poller, batch: RecvBatch::new(), clock: Clock::new() }
     }
 
     fn v4() -> Self {
@@ -55,11 +47,7 @@ impl Station {
     }
 
     fn send(&self, destination: SocketAddr, contents: &[u8], size: Option<usize>) -> SendOutcome {
-        self.socket.try_send(&Transmit {
-            destination,
-            contents,
-            segment_size: size,
-        })
+        self.socket.try_send(&Transmit { destination, contents, segment_size: size })
     }
 
     /// Receives `count` datagrams, or what has come when patience ends.
@@ -67,17 +55,11 @@ impl Station {
         let deadline = self.clock.now() + PATIENCE;
         let mut seen = Vec::new();
         while seen.len() < count && self.clock.now() < deadline {
-            let received = self
-                .socket
-                .recv(&mut self.batch, &self.clock, |remote, _, datagram| {
-                    seen.push((remote, datagram.to_vec()));
-                });
+            let received = self.socket.recv(&mut self.batch, &self.clock, |remote, _, datagram| {
+                seen.push((remote, datagram.to_vec()));
+            });
             if received.end == RecvEnd::Drained && seen.len() < count {
-                let _ = self
-                    .poller
-                    .wait(&self.clock, Some(deadline))
-                    .unwrap()
-                    .count();
+                let _ = self.poller.wait(&self.clock, Some(deadline)).unwrap().count();
             }
         }
         seen
@@ -94,17 +76,10 @@ fn ipv4_both_ways() {
     assert_eq!(a.send(b.address(), b"ping", None), SendOutcome::Sent);
     assert_eq!(b.receive(1), [(a.address(), b"ping".to_vec())]);
     assert_eq!(b.send(a.address(), b"", None), SendOutcome::Sent);
-    assert_eq!(
-        a.receive(1),
-        [(b.address(), Vec::new())],
-        "an empty datagram is one, too"
-    );
+    assert_eq!(a.receive(1), [(b.address(), Vec::new())], "an empty datagram is one, too");
     let counters = a.socket.counters();
     assert_eq!((counters.sent_datagrams, counters.sent_bytes), (1, 4));
-    assert_eq!(
-        (counters.received_datagrams, counters.received_bytes),
-        (1, 0)
-    );
+    assert_eq!((counters.received_datagrams, counters.received_bytes), (1, 0));
 }
 
 #[test]
@@ -122,34 +97,19 @@ fn a_dual_stack_socket_speaks_both_and_shows_plain_addresses() {
     let mut server = Station::bind((Ipv6Addr::UNSPECIFIED, 0));
     let port = server.address().port();
     let mut v4 = Station::v4();
-    assert_eq!(
-        v4.send((Ipv4Addr::LOCALHOST, port).into(), b"four", None),
-        SendOutcome::Sent
-    );
+    assert_eq!(v4.send((Ipv4Addr::LOCALHOST, port).into(), b"four", None), SendOutcome::Sent);
     assert_eq!(server.receive(1), [(v4.address(), b"four".to_vec())]);
-    assert_eq!(
-        server.send(v4.address(), b"re: four", None),
-        SendOutcome::Sent
-    );
+    assert_eq!(server.send(v4.address(), b"re: four", None), SendOutcome::Sent);
     let v4_server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     assert_eq!(v4.receive(1), [(v4_server, b"re: four".to_vec())]);
     // A batch too: mapped addresses must not cost the offload.
-    assert_eq!(
-        server.send(v4.address(), &numbered(3, 100, 1), Some(100)),
-        SendOutcome::Sent
-    );
+    assert_eq!(server.send(v4.address(), &numbered(3, 100, 1), Some(100)), SendOutcome::Sent);
     assert_eq!(v4.receive(4).len(), 4);
 
     let mut v6 = Station::bind((Ipv6Addr::LOCALHOST, 0));
-    assert_eq!(
-        v6.send((Ipv6Addr::LOCALHOST, port).into(), b"six", None),
-        SendOutcome::Sent
-    );
+    assert_eq!(v6.send((Ipv6Addr::LOCALHOST, port).into(), b"six", None), SendOutcome::Sent);
     assert_eq!(server.receive(1), [(v6.address(), b"six".to_vec())]);
-    assert_eq!(
-        server.send(v6.address(), b"re: six", None),
-        SendOutcome::Sent
-    );
+    assert_eq!(server.send(v6.address(), b"re: six", None), SendOutcome::Sent);
     let v6_server = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
     assert_eq!(v6.receive(1), [(v6_server, b"re: six".to_vec())]);
 }
@@ -163,10 +123,7 @@ fn a_mapped_address_to_bind_means_ipv4() {
 #[test]
 fn a_batch_arrives_as_its_datagrams_in_order() {
     let (a, mut b) = (Station::v4(), Station::v4());
-    assert_eq!(
-        a.send(b.address(), &numbered(50, 1200, 77), Some(1200)),
-        SendOutcome::Sent
-    );
+    assert_eq!(a.send(b.address(), &numbered(50, 1200, 77), Some(1200)), SendOutcome::Sent);
     let seen = b.receive(51);
     assert_eq!(seen.len(), 51);
     for (index, (remote, datagram)) in seen.iter().enumerate() {
@@ -185,20 +142,11 @@ fn batches_beyond_every_limit_are_split() {
     let (a, mut b) = (Station::v4(), Station::v4());
     for (count, size) in [(200, 100), (120, 1200), (3, 40_000)] {
         let contents = numbered(count, size, 0);
-        assert_eq!(
-            a.send(b.address(), &contents, Some(size)),
-            SendOutcome::Sent
-        );
+        assert_eq!(a.send(b.address(), &contents, Some(size)), SendOutcome::Sent);
         let seen = b.receive(count);
-        let expected: Vec<_> = contents
-            .chunks(size)
-            .map(|chunk| (a.address(), chunk.to_vec()))
-            .collect();
-        assert!(
-            seen == expected,
-            "{count} datagrams of {size} bytes: {} arrived",
-            seen.len()
-        );
+        let expected: Vec<_> =
+            contents.chunks(size).map(|chunk| (a.address(), chunk.to_vec())).collect();
+        assert!(seen == expected, "{count} datagrams of {size} bytes: {} arrived", seen.len());
     }
     assert_eq!(a.socket.counters().gso_fallbacks, 0);
 }
@@ -209,10 +157,7 @@ fn a_datagram_beyond_the_protocol_is_dropped_and_the_socket_goes_on() {
     let outcome = a.send(b.address(), &vec![0; 65_508], None);
     assert_eq!(outcome, SendOutcome::Dropped(DropReason::TooLarge));
     assert_eq!(a.socket.counters().send_drops.too_large, 1);
-    assert_eq!(
-        a.send(b.address(), &vec![1; 65_507], None),
-        SendOutcome::Sent
-    );
+    assert_eq!(a.send(b.address(), &vec![1; 65_507], None), SendOutcome::Sent);
     assert_eq!(b.receive(1)[0].1.len(), 65_507);
 }
 
@@ -241,10 +186,7 @@ fn impossible_destinations_are_dropped_and_leave_offload_on() {
     assert_eq!(a.send(nowhere, &batch, Some(100)), expected);
     assert_eq!(a.socket.counters().send_drops.invalid_destination, 4);
     let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, b.address().port()));
-    assert_eq!(
-        a.send(v6, b"x", None),
-        SendOutcome::Dropped(DropReason::Unreachable)
-    );
+    assert_eq!(a.send(v6, b"x", None), SendOutcome::Dropped(DropReason::Unreachable));
 
     // Not dual-stack, since it is bound to one address.
     let v6_only = Station::bind((Ipv6Addr::LOCALHOST, 0));
@@ -266,10 +208,7 @@ fn one_receive_is_bounded_and_says_so() {
     }
     let first = b.socket.recv(&mut b.batch, &b.clock, |_, _, _| {});
     assert_eq!(first.end, RecvEnd::Budget);
-    assert_eq!(
-        (first.syscalls, first.datagrams),
-        (RECV_SYSCALLS_PER_CALL, RECV_SYSCALLS_PER_CALL)
-    );
+    assert_eq!((first.syscalls, first.datagrams), (RECV_SYSCALLS_PER_CALL, RECV_SYSCALLS_PER_CALL));
     let second = b.socket.recv(&mut b.batch, &b.clock, |_, _, _| {});
     assert_eq!((second.end, second.datagrams), (RecvEnd::Drained, 2));
     let counters = b.socket.counters();
@@ -287,11 +226,7 @@ fn datagrams_may_be_changed_in_place_and_answered_from_within() {
         let socket = &b.socket;
         let _ = socket.recv(&mut b.batch, &b.clock, |destination, _, datagram| {
             datagram.make_ascii_uppercase();
-            let answer = Transmit {
-                destination,
-                contents: datagram,
-                segment_size: None,
-            };
+            let answer = Transmit { destination, contents: datagram, segment_size: None };
             assert_eq!(socket.try_send(&answer), SendOutcome::Sent);
             answered += 1;
         });
@@ -304,21 +239,12 @@ fn arrival_times_lie_between_sending_and_receiving() {
     let (a, mut b) = (Station::v4(), Station::v4());
     let before = b.clock.now();
     assert_eq!(a.send(b.address(), b"when?", None), SendOutcome::Sent);
-    let _ = b
-        .poller
-        .wait(&b.clock, Some(before + PATIENCE))
-        .unwrap()
-        .count();
+    let _ = b.poller.wait(&b.clock, Some(before + PATIENCE)).unwrap().count();
     let mut at = Time::default();
-    let _ = b
-        .socket
-        .recv(&mut b.batch, &b.clock, |_, meta, _| at = meta.received_at);
+    let _ = b.socket.recv(&mut b.batch, &b.clock, |_, meta, _| at = meta.received_at);
     // The wall clock, which the kernel's timestamps use, may be slewed against the monotonic one.
     let tolerance = Duration::from_millis(5);
-    assert!(
-        at + tolerance >= before && at <= b.clock.now(),
-        "{at:?} not after {before:?}"
-    );
+    assert!(at + tolerance >= before && at <= b.clock.now(), "{at:?} not after {before:?}");
 }
 
 #[test]
@@ -334,21 +260,15 @@ fn any_thread_may_send() {
             thread::spawn(move || {
                 for index in 0..EACH {
                     let contents = [thread as u8, index as u8];
-                    let transmit = Transmit {
-                        destination,
-                        contents: &contents,
-                        segment_size: None,
-                    };
+                    let transmit =
+                        Transmit { destination, contents: &contents, segment_size: None };
                     assert_eq!(socket.try_send(&transmit), SendOutcome::Sent);
                 }
             })
         })
         .collect();
-    let mut seen: Vec<_> = b
-        .receive(THREADS * EACH)
-        .into_iter()
-        .map(|(_, datagram)| datagram)
-        .collect();
+    let mut seen: Vec<_> =
+        b.receive(THREADS * EACH).into_iter().map(|(_, datagram)| datagram).collect();
     for sender in senders {
         sender.join().unwrap();
     }
@@ -363,10 +283,7 @@ fn a_reopened_socket_keeps_its_port_and_is_heard_again() {
     let address = b.address();
     b.socket.reopen().unwrap();
     assert_eq!(b.address(), address);
-    b.poller
-        .registrar()
-        .register(&b.socket, TOKEN, Interest::Read)
-        .unwrap();
+    b.poller.registrar().register(&b.socket, TOKEN, Interest::Read).unwrap();
     assert_eq!(a.send(address, b"still there?", None), SendOutcome::Sent);
     let mut readable = false;
     let deadline = b.clock.now() + PATIENCE;
@@ -395,8 +312,5 @@ fn a_taken_port_is_an_error_that_names_it() {
     let taken = Station::v4();
     let error = UdpSocket::bind(taken.address()).unwrap_err();
     assert_eq!(error.address, taken.address());
-    assert!(
-        error.to_string().contains(&taken.address().to_string()),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&taken.address().to_string()), "{error}");
 }

@@ -101,10 +101,8 @@ fn check(frame: &Frame<'_>, packet_number: u64) {
             assert!(blocks.len() <= MAX_ACK_BLOCKS);
             let limited = |count: u32| count <= MAX_ACK_COUNT;
             assert!(blocks.iter().all(|block| limited(block.acked) && limited(block.missing)));
-            let covered: u64 = blocks
-                .iter()
-                .map(|block| u64::from(block.acked) + u64::from(block.missing))
-                .sum();
+            let covered: u64 =
+                blocks.iter().map(|block| u64::from(block.acked) + u64::from(block.missing)).sum();
             assert!(covered <= ack.latest.saturating_add(1));
         }
         Frame::Unreliable(segment) => check_part(segment),
@@ -133,8 +131,7 @@ fn write(writer: &mut PacketWriter<'_>, frame: &Frame<'_>, packet_number: u64) {
             assert_eq!(writer.len() - before, PacketWriter::ack_len(&blocks) + 2);
         }
         Frame::Unreliable(s) => {
-            let data =
-                writer.unreliable(s.lane, s.message_number, s.offset, s.last, s.data.len());
+            let data = writer.unreliable(s.lane, s.message_number, s.offset, s.last, s.data.len());
             data.expect("there is room").copy_from_slice(s.data);
         }
         Frame::Reliable(s) => {

@@ -1,10 +1,6 @@
 //! Identities as text and in the legacy binary form.
 
-use gamewire_wire::{
-    Identity,
-    limits::MAX_IDENTITY_TEXT,
-    messages::IdentityLegacyBinary,
-};
+use gamewire_wire::{Identity, limits::MAX_IDENTITY_TEXT, messages::IdentityLegacyBinary};
 use prost::Message as _;
 
 pub(crate) fn run(data: &[u8]) {

@@ -1,9 +1,6 @@
 //! Which packets arrived, against sets of numbers: no frame says "received" of what was not.
 
-use std::{
-    collections::BTreeSet,
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use gamewire_proto::{
     Time,

@@ -36,7 +36,8 @@ fn arbitrary(cipher: Cipher, opener: &Opener, number: u64, bytes: &[u8]) {
     const GUARD: [u8; 64] = [0xa5; 64];
     let mut buffer = [&GUARD[..], bytes, &GUARD[..]].concat();
     let end = GUARD.len() + bytes.len();
-    let opened = opener.open(number, &mut buffer[GUARD.len()..end]).map(|plaintext| plaintext.len());
+    let opened =
+        opener.open(number, &mut buffer[GUARD.len()..end]).map(|plaintext| plaintext.len());
     match cipher {
         Cipher::Null => assert_eq!(opened.ok(), Some(bytes.len())),
         Cipher::Aes256Gcm => assert!(opened.is_err(), "opened what nobody sealed"),
@@ -46,7 +47,8 @@ fn arbitrary(cipher: Cipher, opener: &Opener, number: u64, bytes: &[u8]) {
 
 /// The initiator's sealer and the acceptor's opener.
 fn keys(cipher: Cipher) -> (Sealer, Opener) {
-    let (initiator, acceptor) = (KeyExchange::from_bytes([1; 32]), KeyExchange::from_bytes([2; 32]));
+    let (initiator, acceptor) =
+        (KeyExchange::from_bytes([1; 32]), KeyExchange::from_bytes([2; 32]));
     let schedule = KeySchedule {
         initiator_connection_id: 1,
         acceptor_connection_id: 2,
@@ -60,8 +62,7 @@ fn keys(cipher: Cipher) -> (Sealer, Opener) {
     let secret = |own: &KeyExchange, other: &KeyExchange| {
         own.agree(&other.public_key()).expect("an honest key")
     };
-    let (sealer, _) =
-        schedule.derive(&secret(&initiator, &acceptor), cipher, Side::Initiator);
+    let (sealer, _) = schedule.derive(&secret(&initiator, &acceptor), cipher, Side::Initiator);
     let (_, opener) = schedule.derive(&secret(&acceptor, &initiator), cipher, Side::Acceptor);
     (sealer, opener)
 }

@@ -23,8 +23,7 @@ struct Link {
 
 pub(crate) fn run(data: &[u8]) {
     let mut input = Input::new(data);
-    let mut link =
-        Link { stats: LinkStats::new(START, input.u32()), now: START, next_number: 2 };
+    let mut link = Link { stats: LinkStats::new(START, input.u32()), now: START, next_number: 2 };
     while !input.is_empty() {
         link.step(&mut input);
     }

@@ -2,10 +2,10 @@
 //! nor outside of what every link of its chain allows.
 
 use bytes::Bytes;
+use gamewire_crypto::trust::{CLOCK_SKEW_ALLOWANCE_S, MAX_CHAIN_DEPTH, TrustStoreBuilder};
 use gamewire_crypto::{
     Certificate, SigningKey, Trust, TrustStore, VerifiedCertificate, VerifyContext,
 };
-use gamewire_crypto::trust::{CLOCK_SKEW_ALLOWANCE_S, MAX_CHAIN_DEPTH, TrustStoreBuilder};
 use gamewire_wire::{Identity, messages::CertificateSigned};
 
 use crate::input::Input;

@@ -37,15 +37,9 @@ fn main() -> anyhow::Result<ExitCode> {
         arguments.only.is_empty() || arguments.only.iter().any(|part| title.contains(part))
     };
     let cases = matrix::cases();
-    let cells = cases
-        .iter()
-        .flat_map(|case| Role::ALL.map(|role| case.in_role(role)));
+    let cells = cases.iter().flat_map(|case| Role::ALL.map(|role| case.in_role(role)));
     let cells: Vec<Cell> = cells.filter(selected).collect();
-    ensure!(
-        !cells.is_empty(),
-        "no cell is called {:?}; --list names them",
-        arguments.only
-    );
+    ensure!(!cells.is_empty(), "no cell is called {:?}; --list names them", arguments.only);
     if arguments.list {
         for cell in &cells {
             println!("{}", cell.title());
@@ -65,11 +59,7 @@ fn main() -> anyhow::Result<ExitCode> {
         fs::write(path, text).with_context(|| path.display().to_string())?;
     }
     let all = outcomes.iter().all(Outcome::passed);
-    Ok(if all {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// One line for each cell as it ends, and all that is known where it failed.

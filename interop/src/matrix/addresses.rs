@@ -13,10 +13,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("IPv4 on our dual-stack socket", Host::V4ToDualStack),
     ];
     let case = |(name, host)| {
-        let setup = Setup {
-            host,
-            ..Setup::plain()
-        };
+        let setup = Setup { host, ..Setup::plain() };
         Case::new(format!("address: {name}"), setup, talk)
     };
     hosts.into_iter().map(case).collect()
@@ -34,13 +31,7 @@ fn talk(stage: &mut Stage) -> anyhow::Result<String> {
         ours.is_some_and(|address| address.ip().to_canonical() == ip),
         "our side sees its peer at {ours:?}"
     );
-    let valve = connected.valve["address"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    anyhow::ensure!(
-        valve.contains(&ip.to_string()),
-        "Valve's side sees its peer at {valve}"
-    );
+    let valve = connected.valve["address"].as_str().unwrap_or_default().to_owned();
+    anyhow::ensure!(valve.contains(&ip.to_string()), "Valve's side sees its peer at {valve}");
     Ok(exchange.figures())
 }

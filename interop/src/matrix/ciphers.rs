@@ -22,11 +22,9 @@ pub(super) fn cases() -> Vec<Case> {
         setup.ours.options = vec![("Unencrypted", ours)];
         setup.valve.options = vec![("Unencrypted", valve)];
         let name = format!("cipher: Unencrypted {ours} with us, {valve} with Valve");
-        Case::new(name, setup, move |stage| {
-            match expected(stage.role, ours, valve) {
-                Some(plain) => works(stage, plain),
-                None => is_refused(stage),
-            }
+        Case::new(name, setup, move |stage| match expected(stage.role, ours, valve) {
+            Some(plain) => works(stage, plain),
+            None => is_refused(stage),
         })
     };
     pairs.map(case).collect()
@@ -48,29 +46,17 @@ fn expected(role: Role, ours: Mode, valve: Mode) -> Option<bool> {
         Role::WeConnect => (ours, valve),
         Role::ValveConnects => (valve, ours),
     };
-    offers(acceptor)
-        .iter()
-        .copied()
-        .find(|cipher| offers(initiator).contains(cipher))
+    offers(acceptor).iter().copied().find(|cipher| offers(initiator).contains(cipher))
 }
 
 fn works(stage: &mut Stage, plain: bool) -> anyhow::Result<String> {
     let connected = stage.connect()?;
-    let plan = Plan::new(&[
-        Run::reliable(&[1, 200, 3000], 20),
-        Run::unreliable(&[1, 200], 20),
-    ]);
+    let plan = Plan::new(&[Run::reliable(&[1, 200, 3000], 20), Run::unreliable(&[1, 200], 20)]);
     stage.exchange(&plan, &plan, 0.1)?;
     let flags = connected.valve["flag_names"].to_string();
-    ensure!(
-        flags.contains("unencrypted") == plain,
-        "Valve's flags: {flags}"
-    );
+    ensure!(flags.contains("unencrypted") == plain, "Valve's flags: {flags}");
     let ours = connected.ours.flags;
-    ensure!(
-        ours.contains(ConnectionFlags::UNENCRYPTED) == plain,
-        "our flags: {ours:?}"
-    );
+    ensure!(ours.contains(ConnectionFlags::UNENCRYPTED) == plain, "our flags: {ours:?}");
     Ok(if plain { "plain" } else { "AES-256-GCM" }.to_owned())
 }
 
@@ -79,11 +65,7 @@ fn is_refused(stage: &mut Stage) -> anyhow::Result<String> {
     match stage.role {
         Role::WeConnect => {
             let info = stage.ours.state(ConnectionState::ClosedByPeer)?;
-            ensure!(
-                info.end_reason == BAD_CRYPT,
-                "our side ended with {:?}",
-                info.end_reason
-            );
+            ensure!(info.end_reason == BAD_CRYPT, "our side ended with {:?}", info.end_reason);
             Ok(format!("{BAD_CRYPT} {:?}", info.end_debug))
         }
         Role::ValveConnects => {
@@ -91,16 +73,9 @@ fn is_refused(stage: &mut Stage) -> anyhow::Result<String> {
             let accepted = stage.ours.sockets.accept_connection(stage.ours.handle()?);
             ensure!(accepted.is_err(), "our side accepted");
             let ours = stage.ours.state(ConnectionState::ProblemDetectedLocally)?;
-            ensure!(
-                ours.end_reason == BAD_CRYPT,
-                "our side ended with {:?}",
-                ours.end_reason
-            );
+            ensure!(ours.end_reason == BAD_CRYPT, "our side ended with {:?}", ours.end_reason);
             let event = stage.valve.state("closed_by_peer")?;
-            ensure!(
-                event["end_reason"] == BAD_CRYPT,
-                "Valve's side ended with {event}"
-            );
+            ensure!(event["end_reason"] == BAD_CRYPT, "Valve's side ended with {event}");
             Ok(format!("{BAD_CRYPT} {}", event["end_debug"]))
         }
     }

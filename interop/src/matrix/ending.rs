@@ -40,19 +40,10 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("end: we close and linger", backlog(), we_linger),
         Case::new("end: Valve closes and lingers", backlog(), valve_lingers),
         Case::new("end: we close and drop a backlog", backlog(), we_drop).alone(),
-        Case::new(
-            "end: Valve closes and drops a backlog",
-            backlog(),
-            valve_drops,
-        )
-        .alone(),
+        Case::new("end: Valve closes and drops a backlog", backlog(), valve_drops).alone(),
         Case::new("end: the acceptor refuses", Setup::plain(), refusal),
-        Case::new(
-            "end: Valve's process is killed",
-            impatient(),
-            valve_vanishes,
-        )
-        .within(TIMEOUT_LIMIT),
+        Case::new("end: Valve's process is killed", impatient(), valve_vanishes)
+            .within(TIMEOUT_LIMIT),
         Case::new("end: our side falls silent", impatient(), we_vanish).within(TIMEOUT_LIMIT),
     ]
 }
@@ -74,24 +65,14 @@ fn seen_by_valve(stage: &mut Stage, reason: i32, debug: &str) -> anyhow::Result<
 
 fn seen_by_us(stage: &mut Stage, reason: i32, debug: &str) -> anyhow::Result<()> {
     let info = stage.ours.state(ConnectionState::ClosedByPeer)?;
-    ensure!(
-        info.end_reason == reason,
-        "our side ended with {:?}",
-        info.end_reason
-    );
-    ensure!(
-        info.end_debug == debug,
-        "our side ended with {:?}",
-        info.end_debug
-    );
+    ensure!(info.end_reason == reason, "our side ended with {:?}", info.end_reason);
+    ensure!(info.end_debug == debug, "our side ended with {:?}", info.end_debug);
     Ok(())
 }
 
 fn we_close(stage: &mut Stage) -> anyhow::Result<String> {
     talk(stage)?;
-    stage
-        .ours
-        .close(1234, "so long, and thanks – 再见", false)?;
+    stage.ours.close(1234, "so long, and thanks – 再见", false)?;
     seen_by_valve(stage, 1234, "so long, and thanks – 再见")?;
     Ok(String::new())
 }
@@ -117,10 +98,7 @@ fn we_linger(stage: &mut Stage) -> anyhow::Result<String> {
     let reports = stage.arrived_at_valve(&plan)?;
     crate::verify::check("Valve's", &reports, 0.0)?;
     seen_by_valve(stage, 1500, "all of it")?;
-    Ok(format!(
-        "{} messages came before the end",
-        reports[0].received
-    ))
+    Ok(format!("{} messages came before the end", reports[0].received))
 }
 
 fn valve_lingers(stage: &mut Stage) -> anyhow::Result<String> {
@@ -131,10 +109,7 @@ fn valve_lingers(stage: &mut Stage) -> anyhow::Result<String> {
     let reports = stage.ours.receive(&plan)?;
     crate::verify::check("ours", &reports, 0.0)?;
     seen_by_us(stage, 1500, "all of it")?;
-    Ok(format!(
-        "{} messages came before the end",
-        reports[0].received
-    ))
+    Ok(format!("{} messages came before the end", reports[0].received))
 }
 
 fn we_drop(stage: &mut Stage) -> anyhow::Result<String> {
@@ -160,18 +135,14 @@ fn valve_drops(stage: &mut Stage) -> anyhow::Result<String> {
     let elapsed = start.elapsed();
     let connection = stage.ours.handle()?;
     let unread = stage.ours.sockets.receive_messages(connection, usize::MAX);
-    let received = unread
-        .context("what came before the end can be received")?
-        .len() as u64;
+    let received = unread.context("what came before the end can be received")?.len() as u64;
     check_drop(elapsed, received, plan.runs[0].count)
 }
 
 fn check_drop(elapsed: Duration, received: u64, sent: u64) -> anyhow::Result<String> {
     ensure!(received < sent, "the backlog was delivered");
     ensure!(elapsed < SOON, "the close took {elapsed:?}");
-    Ok(format!(
-        "{received} of {sent} messages came, the end after {elapsed:.1?}"
-    ))
+    Ok(format!("{received} of {sent} messages came, the end after {elapsed:.1?}"))
 }
 
 fn refusal(stage: &mut Stage) -> anyhow::Result<String> {
@@ -199,15 +170,9 @@ fn valve_vanishes(stage: &mut Stage) -> anyhow::Result<String> {
     talk(stage)?;
     let start = Instant::now();
     stage.valve.kill()?;
-    stage
-        .ours
-        .send_bytes(b"anybody there?", SendFlags::RELIABLE)?;
+    stage.ours.send_bytes(b"anybody there?", SendFlags::RELIABLE)?;
     let info = stage.ours.state(ConnectionState::ProblemDetectedLocally)?;
-    ensure!(
-        info.end_reason == TIMED_OUT,
-        "our side ended with {:?}",
-        info.end_reason
-    );
+    ensure!(info.end_reason == TIMED_OUT, "our side ended with {:?}", info.end_reason);
     check_timeout(start.elapsed())
 }
 
@@ -215,9 +180,7 @@ fn valve_vanishes(stage: &mut Stage) -> anyhow::Result<String> {
 fn we_vanish(stage: &mut Stage) -> anyhow::Result<String> {
     talk(stage)?;
     let start = Instant::now();
-    stage
-        .ours
-        .set_global(&[("FakePacketLoss_Send", 100), ("FakePacketLoss_Recv", 100)])?;
+    stage.ours.set_global(&[("FakePacketLoss_Send", 100), ("FakePacketLoss_Recv", 100)])?;
     let one = Plan::new(&[Run::reliable(&[14], 1)]);
     stage.send_from_valve(&one)?;
     let event = stage.valve.state("problem_detected_locally")?;

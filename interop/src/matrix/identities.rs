@@ -22,24 +22,12 @@ pub(super) fn cases() -> Vec<Case> {
             Some("str:abcdefghijklmnopqrstuvwxyz01234"),
         ),
         ("gen", Some("gen:00ff0a0b"), Some("gen:01")),
-        (
-            "steamid",
-            Some("steamid:76561197960287930"),
-            Some("steamid:76561197960265729"),
-        ),
+        ("steamid", Some("steamid:76561197960287930"), Some("steamid:76561197960265729")),
         ("ip", Some("ip:192.0.2.7:27015"), Some("ip:198.51.100.9:1")),
         ("xboxpwid", Some("xboxpwid:we"), Some("xboxpwid:VALVE")),
         ("psn", Some("psn:1234567890123456789"), Some("psn:1")),
-        (
-            "of a type yet unknown",
-            Some("future:we"),
-            Some("future:valve"),
-        ),
-        (
-            "localhost, which is the address",
-            Some("ip:::1"),
-            Some("ip:::1"),
-        ),
+        ("of a type yet unknown", Some("future:we"), Some("future:valve")),
+        ("localhost, which is the address", Some("ip:::1"), Some("ip:::1")),
     ];
     let case = |(name, ours, valve): (&str, Claim, Claim)| {
         let mut setup = Setup::plain();
@@ -57,20 +45,9 @@ fn introduce(stage: &mut Stage) -> anyhow::Result<String> {
     let plan = Plan::new(&[Run::reliable(&[100], 3)]);
     stage.exchange(&plan, &plan, 0.0)?;
     let seen = connected.ours.identity_remote.to_string();
-    check(
-        "our side sees Valve's",
-        stage.setup.valve.identity.as_deref(),
-        &seen,
-    )?;
-    let message = stage.valve_status()?["info"]["identity"]
-        .as_str()
-        .unwrap_or("")
-        .to_owned();
-    check(
-        "Valve's side sees ours",
-        stage.setup.ours.identity.as_deref(),
-        &message,
-    )?;
+    check("our side sees Valve's", stage.setup.valve.identity.as_deref(), &seen)?;
+    let message = stage.valve_status()?["info"]["identity"].as_str().unwrap_or("").to_owned();
+    check("Valve's side sees ours", stage.setup.ours.identity.as_deref(), &message)?;
     Ok(format!("Valve is {seen}, we are {message}"))
 }
 

@@ -71,28 +71,17 @@ fn endure(stage: &mut Stage, lagging: bool, lossy: bool) -> anyhow::Result<Strin
     let exchange = stage.exchange(&plan, &plan, 1.0)?;
     for report in exchange.at_ours.iter().chain(&exchange.at_valve) {
         let sent = report.distinct + report.missing;
-        ensure!(
-            2 * report.distinct > sent,
-            "more than half was lost: {report:?}"
-        );
+        ensure!(2 * report.distinct > sent, "more than half was lost: {report:?}");
         let some_lost = report.reliable || report.missing > 0;
         ensure!(!lossy || some_lost, "nothing was lost: {report:?}");
     }
-    let (status, _) = stage
-        .ours
-        .sockets
-        .real_time_status(stage.ours.handle()?, 0)?;
+    let (status, _) = stage.ours.sockets.real_time_status(stage.ours.handle()?, 0)?;
     let ours = status.ping_ms.map_or(-1, i64::from);
-    let valve = stage.valve_status()?["real_time"]["ping_ms"]
-        .as_i64()
-        .unwrap_or(-1);
+    let valve = stage.valve_status()?["real_time"]["ping_ms"].as_i64().unwrap_or(-1);
     if lagging {
         ensure!(ours >= LEAST_PING_MS, "our ping is {ours} ms");
         ensure!(valve >= LEAST_PING_MS, "Valve's ping is {valve} ms");
     }
     stage.still_connected()?;
-    Ok(format!(
-        "{}; ping: ours {ours} ms, Valve's {valve} ms",
-        exchange.figures()
-    ))
+    Ok(format!("{}; ping: ours {ours} ms, Valve's {valve} ms", exchange.figures()))
 }

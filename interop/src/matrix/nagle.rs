@@ -69,9 +69,7 @@ fn round_trips(
     one: fn(&mut Stage, Sending, u8) -> anyhow::Result<Duration>,
 ) -> anyhow::Result<String> {
     stage.connect()?;
-    stage
-        .valve
-        .ok(json!({"cmd": "receive_mode", "mode": "report"}))?;
+    stage.valve.ok(json!({"cmd": "receive_mode", "mode": "report"}))?;
     let mut fastest = Duration::MAX;
     for attempt in 0..TRIES {
         fastest = fastest.min(one(stage, sending, attempt)?);
@@ -95,10 +93,7 @@ fn from_us(stage: &mut Stage, sending: Sending, attempt: u8) -> anyhow::Result<D
     }
     let message = stage.valve.named("message")?;
     let elapsed = start.elapsed();
-    ensure!(
-        message["head"] == content::to_hex(&[attempt]),
-        "another message: {message}"
-    );
+    ensure!(message["head"] == content::to_hex(&[attempt]), "another message: {message}");
     Ok(elapsed)
 }
 
@@ -112,16 +107,11 @@ fn from_valve(stage: &mut Stage, sending: Sending, attempt: u8) -> anyhow::Resul
     if sending == Sending::Flushed {
         // The library must have the message before it can flush it.
         stage.valve.named("sent")?;
-        stage
-            .valve
-            .ok(json!({"cmd": "flush", "connection": stage.valve_connection}))?;
+        stage.valve.ok(json!({"cmd": "flush", "connection": stage.valve_connection}))?;
     }
     let messages = stage.ours.messages()?;
     let elapsed = start.elapsed();
-    let payloads: Vec<&[u8]> = messages
-        .iter()
-        .map(|message| &message.payload[..])
-        .collect();
+    let payloads: Vec<&[u8]> = messages.iter().map(|message| &message.payload[..]).collect();
     ensure!(payloads == [[attempt]], "other messages: {payloads:?}");
     Ok(elapsed)
 }
@@ -134,10 +124,7 @@ fn our_company(stage: &mut Stage) -> anyhow::Result<String> {
     let mut received = Vec::new();
     for number in 0..COMPANY {
         let message = stage.valve.named("message")?;
-        ensure!(
-            message["head"] == content::to_hex(&[number]),
-            "out of order: {message}"
-        );
+        ensure!(message["head"] == content::to_hex(&[number]), "out of order: {message}");
         received.push(message["received_us"].as_i64().context("a time")?);
     }
     check_company(&received)
@@ -163,9 +150,6 @@ fn valve_company(stage: &mut Stage) -> anyhow::Result<String> {
 fn check_company(received_us: &[i64]) -> anyhow::Result<String> {
     let moments: std::collections::BTreeSet<&i64> = received_us.iter().collect();
     let packets = moments.len();
-    ensure!(
-        packets == 1,
-        "{COMPANY} small messages came in {packets} packets"
-    );
+    ensure!(packets == 1, "{COMPANY} small messages came in {packets} packets");
     Ok(format!("{COMPANY} messages in 1 packet"))
 }

@@ -91,16 +91,10 @@ impl Assignment {
             Argument::Int32(int32) => RawArgument { int32: *int32 },
             Argument::Int64(int64) => RawArgument { int64: *int64 },
             Argument::Float(float) => RawArgument { float: *float },
-            Argument::Text(text) => RawArgument {
-                text: text.as_ptr(),
-            },
+            Argument::Text(text) => RawArgument { text: text.as_ptr() },
             Argument::Reset => bail!("an option at creation cannot be null"),
         };
-        Ok(RawOption {
-            value: self.number,
-            data_type: self.argument.data_type(),
-            argument,
-        })
+        Ok(RawOption { value: self.number, data_type: self.argument.data_type(), argument })
     }
 }
 
@@ -117,10 +111,7 @@ impl ConfigTable {
 
     /// Finds the value that `setting` names and converts its JSON to the type that it wants.
     pub(crate) fn resolve(&self, setting: &Setting) -> Result<Assignment> {
-        let key = setting
-            .key
-            .strip_prefix(NAME_PREFIX)
-            .unwrap_or(&setting.key);
+        let key = setting.key.strip_prefix(NAME_PREFIX).unwrap_or(&setting.key);
         let found = match key.parse::<c_int>() {
             Ok(number) => self.by_name.values().find(|(known, _)| *known == number),
             Err(_) => self.by_name.get(key),
@@ -137,25 +128,17 @@ fn argument_from(value: &Value, data_type: c_int) -> Result<Argument> {
     if value.is_null() {
         return Ok(Argument::Reset);
     }
-    let integer = || {
-        value
-            .as_i64()
-            .ok_or_else(|| anyhow!("wants an integer, not {value}"))
-    };
+    let integer = || value.as_i64().ok_or_else(|| anyhow!("wants an integer, not {value}"));
     Ok(match data_type {
         1 => Argument::Int32(i32::try_from(integer()?).context("wants 32 bits")?),
         2 => Argument::Int64(integer()?),
         3 => {
-            let number = value
-                .as_f64()
-                .ok_or_else(|| anyhow!("wants a number, not {value}"))?;
+            let number = value.as_f64().ok_or_else(|| anyhow!("wants a number, not {value}"))?;
             ensure!((number as f32).is_finite(), "is beyond a 32-bit float");
             Argument::Float(number as f32)
         }
         4 => {
-            let text = value
-                .as_str()
-                .ok_or_else(|| anyhow!("wants a string, not {value}"))?;
+            let text = value.as_str().ok_or_else(|| anyhow!("wants a string, not {value}"))?;
             Argument::Text(CString::new(text).context("a NUL inside the string")?)
         }
         other => bail!("has data type {other}, which cannot be set from here"),
@@ -179,18 +162,12 @@ mod tests {
     }
 
     fn resolve(key: &str, value: Value) -> Result<Assignment> {
-        table().resolve(&Setting {
-            key: key.into(),
-            value,
-        })
+        table().resolve(&Setting { key: key.into(), value })
     }
 
     #[test]
     fn names_and_numbers_find_the_same_value() {
-        let expected = Assignment {
-            number: 11,
-            argument: Argument::Int32(5),
-        };
+        let expected = Assignment { number: 11, argument: Argument::Int32(5) };
         for key in ["SendRateMax", "11", "k_ESteamNetworkingConfig_SendRateMax"] {
             assert_eq!(resolve(key, json!(5)).unwrap(), expected, "{key}");
         }
@@ -201,11 +178,7 @@ mod tests {
         let cases = [
             ("ConnectionUserData", json!(-1), Argument::Int64(-1)),
             ("FakePacketLoss_Send", json!(10), Argument::Float(10.0)),
-            (
-                "P2P_STUN_ServerList",
-                json!("a:1"),
-                Argument::Text(c"a:1".into()),
-            ),
+            ("P2P_STUN_ServerList", json!("a:1"), Argument::Text(c"a:1".into())),
             ("SendRateMax", Value::Null, Argument::Reset),
         ];
         for (key, value, argument) in cases {

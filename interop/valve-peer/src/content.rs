@@ -18,10 +18,7 @@ impl Words {
         let mixed = seed ^ index.wrapping_mul(INDEX_STEP);
         // Zero is the one state that xorshift never leaves.
         let state = if mixed == 0 { INDEX_STEP } else { mixed };
-        Self {
-            state,
-            index: Some(index),
-        }
+        Self { state, index: Some(index) }
     }
 }
 
@@ -65,15 +62,11 @@ pub(crate) fn index_of(payload: &[u8], near: u64) -> u64 {
         return candidate;
     }
     let period = 1_u64 << (8 * carried);
-    [
-        candidate.checked_sub(period),
-        Some(candidate),
-        candidate.checked_add(period),
-    ]
-    .into_iter()
-    .flatten()
-    .min_by_key(|index| index.abs_diff(near))
-    .expect("the middle candidate is always there")
+    [candidate.checked_sub(period), Some(candidate), candidate.checked_add(period)]
+        .into_iter()
+        .flatten()
+        .min_by_key(|index| index.abs_diff(near))
+        .expect("the middle candidate is always there")
 }
 
 /// FNV-1a, 64 bits: a fingerprint for reports, not a defence.
@@ -86,30 +79,20 @@ pub(crate) fn fnv64(payload: &[u8]) -> u64 {
 /// Lower-case hexadecimal text.
 pub(crate) fn to_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("writing to a String never fails");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a String never fails");
+        text
+    })
 }
 
 /// The bytes of a hexadecimal text, or `None` where it is not one.
 pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u32> = text
-        .chars()
-        .map(|digit| digit.to_digit(16))
-        .collect::<Option<_>>()?;
+    let digits: Vec<u32> = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>()?;
     let (pairs, rest) = digits.as_chunks::<2>();
     if !rest.is_empty() {
         return None;
     }
-    Some(
-        pairs
-            .iter()
-            .map(|[high, low]| (high << 4 | low) as u8)
-            .collect(),
-    )
+    Some(pairs.iter().map(|[high, low]| (high << 4 | low) as u8).collect())
 }
 
 #[cfg(test)]

@@ -46,11 +46,7 @@ fn flag_names(flags: i32) -> Vec<&'static str> {
         (16, "relayed"),
         (32, "dual_wifi"),
     ];
-    NAMES
-        .iter()
-        .filter(|(bit, _)| flags & bit != 0)
-        .map(|&(_, name)| name)
-        .collect()
+    NAMES.iter().filter(|(bit, _)| flags & bit != 0).map(|&(_, name)| name).collect()
 }
 
 /// The fields of connection info that `status` and state events share.

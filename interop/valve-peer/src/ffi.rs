@@ -55,11 +55,8 @@ const _: () = {
 
 /// The text of a fixed-size C buffer, up to its first NUL or its end.
 pub(crate) fn text_of(buffer: &[c_char]) -> String {
-    let bytes: Vec<u8> = buffer
-        .iter()
-        .take_while(|&&byte| byte != 0)
-        .map(|&byte| byte.cast_unsigned())
-        .collect();
+    let bytes: Vec<u8> =
+        buffer.iter().take_while(|&&byte| byte != 0).map(|&byte| byte.cast_unsigned()).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -72,7 +69,5 @@ pub(crate) unsafe fn text_at(text: *const c_char) -> String {
         return String::new();
     }
     // SAFETY: not null, and the caller promises a NUL-terminated string.
-    unsafe { CStr::from_ptr(text) }
-        .to_string_lossy()
-        .into_owned()
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }

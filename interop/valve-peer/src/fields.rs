@@ -61,9 +61,7 @@ impl Fields {
 
     /// A field of any type that must be there; null is a value.
     pub(crate) fn value(&mut self, name: &str) -> Result<Value> {
-        self.0
-            .remove(name)
-            .ok_or_else(|| anyhow!("{name} is missing"))
+        self.0.remove(name).ok_or_else(|| anyhow!("{name} is missing"))
     }
 
     /// A field that may be absent or null.
@@ -78,8 +76,7 @@ impl Fields {
 
     /// A field that must be there.
     pub(crate) fn required<T: FromField>(&mut self, name: &str) -> Result<T> {
-        self.optional(name)?
-            .ok_or_else(|| anyhow!("{name} is missing"))
+        self.optional(name)?.ok_or_else(|| anyhow!("{name} is missing"))
     }
 
     /// A text field that must be there.

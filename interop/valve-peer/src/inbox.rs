@@ -44,10 +44,7 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     pub(crate) fn new() -> Self {
-        Self {
-            mode: Mode::Report,
-            counters: BTreeMap::new(),
-        }
+        Self { mode: Mode::Report, counters: BTreeMap::new() }
     }
 
     pub(crate) fn set_mode(&mut self, mode: ReceiveMode) {
@@ -100,9 +97,7 @@ impl Inbox {
             self.counters.pop_first();
         }
         let lanes = self.counters.entry(connection).or_default();
-        let counters = lanes
-            .entry((message.lane(), message.is_reliable()))
-            .or_default();
+        let counters = lanes.entry((message.lane(), message.is_reliable())).or_default();
         counters.messages += 1;
         counters.bytes += message.payload().len() as u64;
         counters.first_us.get_or_insert(message.received_us());

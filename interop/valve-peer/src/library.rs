@@ -70,10 +70,7 @@ impl Library {
         ensure!(started, "the library did not start: {}", text_of(&error));
         // SAFETY: the library is initialised; these return its two process-wide interfaces.
         let (sockets, utils) = unsafe {
-            (
-                gns::SteamAPI_SteamNetworkingSockets_v009(),
-                gns::SteamAPI_SteamNetworkingUtils_v003(),
-            )
+            (gns::SteamAPI_SteamNetworkingSockets_v009(), gns::SteamAPI_SteamNetworkingUtils_v003())
         };
         // SAFETY: initialised, as `Init` succeeded; the callbacks are functions that live for ever.
         let poll_group = unsafe {
@@ -88,12 +85,7 @@ impl Library {
             );
             gns::SteamAPI_ISteamNetworkingSockets_CreatePollGroup(sockets)
         };
-        let mut library = Self {
-            sockets,
-            utils,
-            poll_group,
-            config: ConfigTable::default(),
-        };
+        let mut library = Self { sockets, utils, poll_group, config: ConfigTable::default() };
         library.read_config_table();
         Ok(library)
     }
@@ -134,30 +126,20 @@ impl Library {
                 argument.as_pointer(),
             )
         };
-        ensure!(
-            set,
-            "the library refused {} = {} at {scope:?}",
-            setting.key,
-            setting.value
-        );
+        ensure!(set, "the library refused {} = {} at {scope:?}", setting.key, setting.value);
         Ok(())
     }
 
     fn assignments(&self, settings: &[Setting]) -> Result<Vec<Assignment>> {
-        settings
-            .iter()
-            .map(|setting| self.config.resolve(setting))
-            .collect()
+        settings.iter().map(|setting| self.config.resolve(setting)).collect()
     }
 
     /// Opens a listen socket on an address such as `127.0.0.1:27100` or `[::]:27100`.
     pub(crate) fn listen(&self, address: &str, settings: &[Setting]) -> Result<u32> {
         let address = parse_address(address)?;
         let assignments = self.assignments(settings)?;
-        let options: Vec<RawOption> = assignments
-            .iter()
-            .map(Assignment::to_option)
-            .collect::<Result<_>>()?;
+        let options: Vec<RawOption> =
+            assignments.iter().map(Assignment::to_option).collect::<Result<_>>()?;
         // SAFETY: address and options outlive the call (texts live in `assignments`), and RawOption
         // has the layout of SteamNetworkingConfigValue_t.
         let socket = unsafe {
@@ -168,10 +150,7 @@ impl Library {
                 options.as_ptr().cast(),
             )
         };
-        ensure!(
-            socket != 0,
-            "the library opened no listen socket; its log says why"
-        );
+        ensure!(socket != 0, "the library opened no listen socket; its log says why");
         Ok(socket)
     }
 
@@ -198,10 +177,8 @@ impl Library {
     pub(crate) fn connect(&self, address: &str, settings: &[Setting]) -> Result<u32> {
         let address = parse_address(address)?;
         let assignments = self.assignments(settings)?;
-        let options: Vec<RawOption> = assignments
-            .iter()
-            .map(Assignment::to_option)
-            .collect::<Result<_>>()?;
+        let options: Vec<RawOption> =
+            assignments.iter().map(Assignment::to_option).collect::<Result<_>>()?;
         // SAFETY: as for `listen`.
         let connection = unsafe {
             gns::SteamAPI_ISteamNetworkingSockets_ConnectByIPAddress(
@@ -211,10 +188,7 @@ impl Library {
                 options.as_ptr().cast(),
             )
         };
-        ensure!(
-            connection != 0,
-            "the library made no connection; its log says why"
-        );
+        ensure!(connection != 0, "the library made no connection; its log says why");
         self.join_poll_group(connection);
         Ok(connection)
     }
@@ -283,9 +257,7 @@ impl Library {
         let size = c_int::try_from(size).context("the message is larger than a C int")?;
         // SAFETY: the size is not negative; the library hands out an owned message or null.
         unsafe {
-            Message::from_raw(gns::SteamAPI_ISteamNetworkingUtils_AllocateMessage(
-                self.utils, size,
-            ))
+            Message::from_raw(gns::SteamAPI_ISteamNetworkingUtils_AllocateMessage(self.utils, size))
         }
         .ok_or_else(|| anyhow!("the library allocated no message of {size} bytes"))
     }
@@ -389,11 +361,7 @@ impl Library {
                 status.lanes.as_mut_ptr(),
             ) as i32
         };
-        if result == RESULT_OK {
-            Ok(status)
-        } else {
-            Err(result)
-        }
+        if result == RESULT_OK { Ok(status) } else { Err(result) }
     }
 
     /// The text of `GetDetailedConnectionStatus`.
@@ -448,11 +416,7 @@ impl Library {
                 &mut error,
             )
         };
-        ensure!(
-            made,
-            "the library made no certificate request: {}",
-            text_of(&error)
-        );
+        ensure!(made, "the library made no certificate request: {}", text_of(&error));
         blob.truncate(usize::try_from(len).context("a negative length")?);
         Ok(blob)
     }
@@ -470,11 +434,7 @@ impl Library {
                 &mut error,
             )
         };
-        ensure!(
-            taken,
-            "the library refused the certificate: {}",
-            text_of(&error)
-        );
+        ensure!(taken, "the library refused the certificate: {}", text_of(&error));
         Ok(())
     }
 
@@ -482,11 +442,7 @@ impl Library {
     pub(crate) fn run_callbacks(&self) -> VecDeque<StateChange> {
         // SAFETY: initialised; the callbacks run inside this call, on this thread.
         unsafe { gns::SteamAPI_ISteamNetworkingSockets_RunCallbacks(self.sockets) };
-        std::mem::take(
-            &mut *STATE_CHANGES
-                .lock()
-                .expect("no code panics while it holds the lock"),
-        )
+        std::mem::take(&mut *STATE_CHANGES.lock().expect("no code panics while it holds the lock"))
     }
 }
 
@@ -506,10 +462,7 @@ fn count_of<T>(items: &[T]) -> c_int {
 fn adopt(raw: &[*mut gns::SteamNetworkingMessage_t], count: c_int) -> Vec<Message> {
     let count = usize::try_from(count).unwrap_or(0);
     // SAFETY: the library wrote `count` owned messages, and nothing else refers to them.
-    raw.iter()
-        .take(count)
-        .filter_map(|&raw| unsafe { Message::from_raw(raw) })
-        .collect()
+    raw.iter().take(count).filter_map(|&raw| unsafe { Message::from_raw(raw) }).collect()
 }
 
 fn parse_identity(text: &str) -> Result<gns::SteamNetworkingIdentity> {
@@ -572,11 +525,8 @@ unsafe extern "C" fn on_state_change(change: *mut gns::SteamNetConnectionStatusC
     // SAFETY: the library passes a valid struct that lives for the call; its enums hold values of
     // the same header that the bindings come from.
     let change = unsafe { change.read_unaligned() };
-    let change = StateChange {
-        connection: change.m_hConn,
-        old: change.m_eOldState,
-        info: change.m_info,
-    };
+    let change =
+        StateChange { connection: change.m_hConn, old: change.m_eOldState, info: change.m_info };
     if let Ok(mut changes) = STATE_CHANGES.lock() {
         changes.push_back(change);
     }
@@ -589,10 +539,5 @@ unsafe extern "C" fn on_debug_output(
 ) {
     // SAFETY: the library passes a NUL-terminated string that lives for the call.
     let text = unsafe { text_at(text) };
-    let _ = writeln!(
-        std::io::stderr(),
-        "valve[{}] {}",
-        level as u32,
-        text.trim_end()
-    );
+    let _ = writeln!(std::io::stderr(), "valve[{}] {}", level as u32, text.trim_end());
 }

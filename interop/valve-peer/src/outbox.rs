@@ -166,11 +166,7 @@ impl LaneQueue {
         let Some(job) = self.jobs.front_mut() else {
             return Ok(());
         };
-        let mut bytes: usize = self
-            .staged
-            .iter()
-            .map(|message| message.payload().len())
-            .sum();
+        let mut bytes: usize = self.staged.iter().map(|message| message.payload().len()).sum();
         while self.staged.len() < SEND_BATCH && bytes < SEND_BATCH_BYTES && job.made < job.total() {
             let message = job.make_next(library)?;
             bytes += message.payload().len();
@@ -188,11 +184,8 @@ impl LaneQueue {
         let Some(job) = self.jobs.front_mut() else {
             return Step::Empty;
         };
-        let sizes: Vec<u64> = self
-            .staged
-            .iter()
-            .map(|message| message.payload().len() as u64)
-            .collect();
+        let sizes: Vec<u64> =
+            self.staged.iter().map(|message| message.payload().len() as u64).collect();
         let results = library.send(&mut self.staged);
         let accepted = results.iter().take_while(|&&number| number > 0).count();
         for (&number, &size) in results.iter().zip(&sizes).take(accepted) {
@@ -239,11 +232,8 @@ impl ConnectionQueue {
     fn pump(&mut self, library: &Library, sink: &mut impl Sink) -> bool {
         let mut budget = TURN_MESSAGES;
         loop {
-            let after: Vec<u16> = self
-                .lanes
-                .range(self.resume_at..)
-                .map(|(&lane, _)| lane)
-                .collect();
+            let after: Vec<u16> =
+                self.lanes.range(self.resume_at..).map(|(&lane, _)| lane).collect();
             let before = self.lanes.range(..self.resume_at).map(|(&lane, _)| lane);
             let order: Vec<u16> = after.into_iter().chain(before).collect();
             let mut moved = false;
@@ -281,11 +271,7 @@ impl ConnectionQueue {
             return;
         }
         if let Some((closing, id)) = self.closing.take() {
-            let Closing {
-                reason,
-                debug,
-                linger,
-            } = closing;
+            let Closing { reason, debug, linger } = closing;
             let closed = library.close(connection, reason, &debug, linger);
             let event = json!({"event": "closed", "connection": connection, "closed": closed});
             sink.emit(tagged(event, id.as_ref()));
@@ -293,19 +279,13 @@ impl ConnectionQueue {
     }
 
     fn unsent(&self) -> u64 {
-        self.lanes
-            .values()
-            .flat_map(|lane| &lane.jobs)
-            .map(Job::unsent)
-            .sum()
+        self.lanes.values().flat_map(|lane| &lane.jobs).map(Job::unsent).sum()
     }
 }
 
 impl Outbox {
     fn push(&mut self, job: Job) {
-        let Route {
-            connection, lane, ..
-        } = job.route;
+        let Route { connection, lane, .. } = job.route;
         let queue = self.connections.entry(connection).or_default();
         queue.lanes.entry(lane).or_default().jobs.push_back(job);
     }
@@ -314,39 +294,23 @@ impl Outbox {
     pub(crate) fn push_run(&mut self, run: SendRun, announce: Announce) {
         let route = run.route;
         let content = Content::Generated(run);
-        self.push(Job {
-            route,
-            content,
-            announce,
-            made: 0,
-            tally: Tally::default(),
-        });
+        self.push(Job { route, content, announce, made: 0, tally: Tally::default() });
     }
 
     /// Queues one message.
     pub(crate) fn push_literal(&mut self, route: Route, data: Vec<u8>, announce: Announce) {
         let content = Content::Literal(data);
-        self.push(Job {
-            route,
-            content,
-            announce,
-            made: 0,
-            tally: Tally::default(),
-        });
+        self.push(Job { route, content, announce, made: 0, tally: Tally::default() });
     }
 
     /// Whether a close waits on this connection, so that nothing more may be queued.
     pub(crate) fn is_closing(&self, connection: u32) -> bool {
-        self.connections
-            .get(&connection)
-            .is_some_and(|queue| queue.closing.is_some())
+        self.connections.get(&connection).is_some_and(|queue| queue.closing.is_some())
     }
 
     /// Messages of one connection that the library has not taken yet.
     pub(crate) fn unsent_on(&self, connection: u32) -> u64 {
-        self.connections
-            .get(&connection)
-            .map_or(0, ConnectionQueue::unsent)
+        self.connections.get(&connection).map_or(0, ConnectionQueue::unsent)
     }
 
     /// Messages that the library has not taken yet.
@@ -366,9 +330,7 @@ impl Outbox {
 
     /// Forgets what is queued for a connection; returns the number of messages.
     pub(crate) fn discard(&mut self, connection: u32) -> u64 {
-        self.connections
-            .remove(&connection)
-            .map_or(0, |queue| queue.unsent())
+        self.connections.remove(&connection).map_or(0, |queue| queue.unsent())
     }
 
     /// Sends what the library takes. Returns whether there is more to do at once.
@@ -378,8 +340,7 @@ impl Outbox {
             busy |= queue.pump(library, sink);
             queue.close_if_empty(connection, library, sink);
         }
-        self.connections
-            .retain(|_, queue| !queue.lanes.is_empty() || queue.closing.is_some());
+        self.connections.retain(|_, queue| !queue.lanes.is_empty() || queue.closing.is_some());
         busy
     }
 }

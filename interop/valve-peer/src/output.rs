@@ -19,10 +19,7 @@ pub(crate) trait Sink {
 
 impl<W: Write> Output<W> {
     pub(crate) fn new(writer: W) -> Self {
-        Self {
-            writer,
-            pending: Vec::new(),
-        }
+        Self { writer, pending: Vec::new() }
     }
 
     /// Writes everything; an error means that the driver is gone.
@@ -53,8 +50,5 @@ pub(crate) fn tagged(mut line: Value, id: Option<&Value>) -> Value {
 
 /// A reply that a command failed before it reached the library.
 pub(crate) fn failure(name: Option<&str>, id: Option<&Value>, error: &anyhow::Error) -> Value {
-    tagged(
-        json!({"reply": name, "ok": false, "error": format!("{error:#}")}),
-        id,
-    )
+    tagged(json!({"reply": name, "ok": false, "error": format!("{error:#}")}), id)
 }

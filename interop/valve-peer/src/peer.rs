@@ -33,10 +33,7 @@ pub(crate) struct Peer<W: Write> {
 
 impl<W: Write> Peer<W> {
     pub(crate) fn new(writer: W) -> Self {
-        Self {
-            session: None,
-            output: Output::new(writer),
-        }
+        Self { session: None, output: Output::new(writer) }
     }
 
     /// Runs until `quit`, the end of the commands, or the loss of the driver.
@@ -94,13 +91,7 @@ impl<W: Write> Peer<W> {
         match (&mut self.session, request.command) {
             (Some(session), command) => session.execute(Request { command, ..request }),
             (None, Command::Quit) => Ok(json!({})),
-            (
-                None,
-                Command::Init {
-                    identity,
-                    log_level,
-                },
-            ) => {
+            (None, Command::Init { identity, log_level }) => {
                 let library = Library::init(identity.as_deref(), log_level)?;
                 let identity = library.identity();
                 self.session = Some(Session::new(library));

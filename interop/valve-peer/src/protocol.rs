@@ -95,61 +95,26 @@ pub(crate) struct SendRun {
 /// Everything that the driver can ask for.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Init {
-        identity: Option<String>,
-        log_level: u32,
-    },
+    Init { identity: Option<String>, log_level: u32 },
     Identity,
     CertificateRequest,
-    SetCertificate {
-        certificate: Vec<u8>,
-    },
-    Config {
-        scope: Scope,
-        setting: Setting,
-    },
-    Listen {
-        address: String,
-        options: Vec<Setting>,
-    },
-    CloseListen {
-        socket: u32,
-    },
-    Connect {
-        address: String,
-        options: Vec<Setting>,
-    },
+    SetCertificate { certificate: Vec<u8> },
+    Config { scope: Scope, setting: Setting },
+    Listen { address: String, options: Vec<Setting> },
+    CloseListen { socket: u32 },
+    Connect { address: String, options: Vec<Setting> },
     AutoAccept(AcceptPolicy),
-    Accept {
-        connection: u32,
-    },
-    Close {
-        connection: u32,
-        closing: Closing,
-    },
-    Lanes {
-        connection: u32,
-        priorities: Vec<i32>,
-        weights: Option<Vec<u16>>,
-    },
+    Accept { connection: u32 },
+    Close { connection: u32, closing: Closing },
+    Lanes { connection: u32, priorities: Vec<i32>, weights: Option<Vec<u16>> },
     Send(SendRun),
-    SendHex {
-        route: Route,
-        data: Vec<u8>,
-    },
-    Flush {
-        connection: u32,
-    },
+    SendHex { route: Route, data: Vec<u8> },
+    Flush { connection: u32 },
     ReceiveMode(ReceiveMode),
     VerifyReport,
     Stats,
-    Status {
-        connection: u32,
-        lanes: Option<usize>,
-    },
-    Detailed {
-        connection: u32,
-    },
+    Status { connection: u32, lanes: Option<usize> },
+    Detailed { connection: u32 },
     Quit,
 }
 
@@ -159,11 +124,7 @@ pub(crate) fn parse(line: &str) -> Result<Request, Refused> {
         Ok(object) => object,
         Err(error) => {
             let error = anyhow!("not a JSON object: {error}");
-            return Err(Refused {
-                name: None,
-                id: None,
-                error,
-            });
+            return Err(Refused { name: None, id: None, error });
         }
     };
     let mut fields = Fields::new(object);
@@ -171,20 +132,12 @@ pub(crate) fn parse(line: &str) -> Result<Request, Refused> {
     let name = match fields.text("cmd") {
         Ok(name) => name,
         Err(error) => {
-            return Err(Refused {
-                name: None,
-                id,
-                error,
-            });
+            return Err(Refused { name: None, id, error });
         }
     };
     match parse_command(&name, &mut fields).and_then(|command| fields.finish().map(|()| command)) {
         Ok(command) => Ok(Request { name, id, command }),
-        Err(error) => Err(Refused {
-            name: Some(name),
-            id,
-            error,
-        }),
+        Err(error) => Err(Refused { name: Some(name), id, error }),
     }
 }
 
@@ -196,39 +149,23 @@ fn parse_command(name: &str, fields: &mut Fields) -> Result<Command> {
         },
         "identity" => Command::Identity,
         "certificate_request" => Command::CertificateRequest,
-        "set_certificate" => Command::SetCertificate {
-            certificate: hex(fields)?,
-        },
+        "set_certificate" => Command::SetCertificate { certificate: hex(fields)? },
         "config" => parse_config(fields)?,
-        "listen" => Command::Listen {
-            address: fields.text("address")?,
-            options: options(fields)?,
-        },
-        "close_listen" => Command::CloseListen {
-            socket: fields.required("socket")?,
-        },
-        "connect" => Command::Connect {
-            address: fields.text("address")?,
-            options: options(fields)?,
-        },
+        "listen" => Command::Listen { address: fields.text("address")?, options: options(fields)? },
+        "close_listen" => Command::CloseListen { socket: fields.required("socket")? },
+        "connect" => {
+            Command::Connect { address: fields.text("address")?, options: options(fields)? }
+        }
         "auto_accept" => Command::AutoAccept(accept_policy(fields)?),
-        "accept" => Command::Accept {
-            connection: fields.required("connection")?,
-        },
-        "close" => Command::Close {
-            connection: fields.required("connection")?,
-            closing: closing(fields)?,
-        },
+        "accept" => Command::Accept { connection: fields.required("connection")? },
+        "close" => {
+            Command::Close { connection: fields.required("connection")?, closing: closing(fields)? }
+        }
         "lanes" => parse_lanes(fields)?,
         "send" => parse_send(fields)?,
         "bulk_send" => parse_bulk_send(fields)?,
-        "send_hex" => Command::SendHex {
-            route: route(fields)?,
-            data: hex(fields)?,
-        },
-        "flush" => Command::Flush {
-            connection: fields.required("connection")?,
-        },
+        "send_hex" => Command::SendHex { route: route(fields)?, data: hex(fields)? },
+        "flush" => Command::Flush { connection: fields.required("connection")? },
         "receive_mode" => Command::ReceiveMode(receive_mode(fields)?),
         "verify_report" => Command::VerifyReport,
         "stats" => Command::Stats,
@@ -236,9 +173,7 @@ fn parse_command(name: &str, fields: &mut Fields) -> Result<Command> {
             connection: fields.required("connection")?,
             lanes: fields.optional("lanes")?,
         },
-        "detailed" => Command::Detailed {
-            connection: fields.required("connection")?,
-        },
+        "detailed" => Command::Detailed { connection: fields.required("connection")? },
         "quit" => Command::Quit,
         _ => bail!("no such command"),
     })
@@ -261,22 +196,15 @@ fn parse_config(fields: &mut Fields) -> Result<Command> {
         Value::Number(number) => number.to_string(),
         other => bail!("name is {other}: a string or a number"),
     };
-    Ok(Command::Config {
-        scope,
-        setting: Setting {
-            key,
-            value: fields.value("value")?,
-        },
-    })
+    Ok(Command::Config { scope, setting: Setting { key, value: fields.value("value")? } })
 }
 
 fn options(fields: &mut Fields) -> Result<Vec<Setting>> {
     match fields.optional_value("options") {
         None => Ok(Vec::new()),
-        Some(Value::Object(options)) => Ok(options
-            .into_iter()
-            .map(|(key, value)| Setting { key, value })
-            .collect()),
+        Some(Value::Object(options)) => {
+            Ok(options.into_iter().map(|(key, value)| Setting { key, value }).collect())
+        }
         Some(other) => bail!("options is {other}: an object of names and values"),
     }
 }
@@ -302,15 +230,8 @@ fn parse_lanes(fields: &mut Fields) -> Result<Command> {
     let connection = fields.required("connection")?;
     let priorities: Vec<i32> = fields.required("priorities")?;
     let weights: Option<Vec<u16>> = fields.optional("weights")?;
-    ensure!(
-        (1..=MAX_LANES).contains(&priorities.len()),
-        "1 to {MAX_LANES} lanes"
-    );
-    Ok(Command::Lanes {
-        connection,
-        priorities,
-        weights,
-    })
+    ensure!((1..=MAX_LANES).contains(&priorities.len()), "1 to {MAX_LANES} lanes");
+    Ok(Command::Lanes { connection, priorities, weights })
 }
 
 fn route(fields: &mut Fields) -> Result<Route> {
@@ -327,15 +248,9 @@ fn sizes(fields: &mut Fields) -> Result<Sizes> {
         (None, Some(sizes)) => sizes,
         _ => bail!("either size or sizes"),
     };
-    ensure!(
-        (1..=MAX_SIZES).contains(&sizes.len()),
-        "1 to {MAX_SIZES} sizes"
-    );
+    ensure!((1..=MAX_SIZES).contains(&sizes.len()), "1 to {MAX_SIZES} sizes");
     for &size in &sizes {
-        ensure!(
-            size <= MAX_MESSAGE_BYTES,
-            "a size above {MAX_MESSAGE_BYTES}"
-        );
+        ensure!(size <= MAX_MESSAGE_BYTES, "a size above {MAX_MESSAGE_BYTES}");
     }
     Ok(Sizes(sizes))
 }
@@ -348,20 +263,14 @@ fn parse_send(fields: &mut Fields) -> Result<Command> {
         first: fields.optional("first")?.unwrap_or(0),
         count: fields.optional("count")?.unwrap_or(1),
     };
-    ensure!(
-        run.first.checked_add(run.count).is_some(),
-        "first + count is beyond 64 bits"
-    );
+    ensure!(run.first.checked_add(run.count).is_some(), "first + count is beyond 64 bits");
     Ok(Command::Send(run))
 }
 
 fn parse_bulk_send(fields: &mut Fields) -> Result<Command> {
     let bytes: u64 = fields.required("bytes")?;
     let size: usize = fields.required("message_size")?;
-    ensure!(
-        (1..=MAX_MESSAGE_BYTES).contains(&size),
-        "1 to {MAX_MESSAGE_BYTES} bytes a message"
-    );
+    ensure!((1..=MAX_MESSAGE_BYTES).contains(&size), "1 to {MAX_MESSAGE_BYTES} bytes a message");
     Ok(Command::Send(SendRun {
         route: route(fields)?,
         seed: fields.optional("seed")?.unwrap_or(0),
@@ -384,10 +293,7 @@ fn receive_mode(fields: &mut Fields) -> Result<ReceiveMode> {
 
 fn expectations(fields: &mut Fields) -> Result<Vec<Expectation>> {
     let list: Vec<Map<String, Value>> = fields.required("expect")?;
-    ensure!(
-        list.len() <= MAX_EXPECTATIONS,
-        "at most {MAX_EXPECTATIONS} expectations"
-    );
+    ensure!(list.len() <= MAX_EXPECTATIONS, "at most {MAX_EXPECTATIONS} expectations");
     list.into_iter()
         .enumerate()
         .map(|(position, object)| {
@@ -425,17 +331,8 @@ mod tests {
                        "seed":18446744073709551615,"count":100,"first":50}"#;
         let request = parse(line).expect("valid");
         assert_eq!(request.id, Some(serde_json::json!([1, "a"])));
-        let Command::Send(run) = request.command else {
-            panic!("{:?}", request.command)
-        };
-        assert_eq!(
-            run.route,
-            Route {
-                connection: 7,
-                lane: 3,
-                flags: 1
-            }
-        );
+        let Command::Send(run) = request.command else { panic!("{:?}", request.command) };
+        assert_eq!(run.route, Route { connection: 7, lane: 3, flags: 1 });
         assert_eq!((run.seed, run.first, run.count), (u64::MAX, 50, 100));
         assert_eq!(run.sizes, Sizes(vec![64]));
     }
@@ -443,19 +340,14 @@ mod tests {
     #[test]
     fn bulk_rounds_the_count_up() {
         let line = r#"{"cmd":"bulk_send","connection":1,"bytes":2001,"message_size":1000}"#;
-        let Command::Send(run) = parse(line).expect("valid").command else {
-            panic!("no send")
-        };
+        let Command::Send(run) = parse(line).expect("valid").command else { panic!("no send") };
         assert_eq!((run.count, run.route.flags), (3, RELIABLE));
     }
 
     #[test]
     fn sizes_cycle() {
         let sizes = Sizes(vec![1, 20, 300]);
-        assert_eq!(
-            [0, 1, 2, 3, 7].map(|index| sizes.of(index)),
-            [1, 20, 300, 1, 20]
-        );
+        assert_eq!([0, 1, 2, 3, 7].map(|index| sizes.of(index)), [1, 20, 300, 1, 20]);
     }
 
     #[test]
@@ -467,25 +359,13 @@ mod tests {
             (r#"{"cmd":"fly"}"#, "no such command"),
             (r#"{"cmd":"stats","sped":1}"#, "sped"),
             (r#"{"cmd":"send","connection":1}"#, "size"),
-            (
-                r#"{"cmd":"send","connection":1,"size":524289}"#,
-                "a size above",
-            ),
+            (r#"{"cmd":"send","connection":1,"size":524289}"#, "a size above"),
             (r#"{"cmd":"send","connection":1,"sizes":[]}"#, "sizes"),
             (r#"{"cmd":"send","connection":-1,"size":1}"#, "connection"),
-            (
-                r#"{"cmd":"send_hex","connection":1,"data":"0"}"#,
-                "hexadecimal",
-            ),
+            (r#"{"cmd":"send_hex","connection":1,"data":"0"}"#, "hexadecimal"),
             (r#"{"cmd":"lanes","connection":1,"priorities":[]}"#, "lanes"),
-            (
-                r#"{"cmd":"config","scope":"moon","name":1,"value":1}"#,
-                "moon",
-            ),
-            (
-                r#"{"cmd":"receive_mode","mode":"verify","expect":[{"lane":1}]}"#,
-                "expect[0]",
-            ),
+            (r#"{"cmd":"config","scope":"moon","name":1,"value":1}"#, "moon"),
+            (r#"{"cmd":"receive_mode","mode":"verify","expect":[{"lane":1}]}"#, "expect[0]"),
         ];
         for (line, part) in cases {
             let error = error_of(line);

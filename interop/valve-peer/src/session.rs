@@ -152,21 +152,9 @@ impl Session {
                 return;
             }
         }
-        let flags = if message.is_reliable() {
-            ECHO_RELIABLE
-        } else {
-            ECHO_UNRELIABLE
-        };
+        let flags = if message.is_reliable() { ECHO_RELIABLE } else { ECHO_UNRELIABLE };
         let data = message.payload().to_vec();
-        self.outbox.push_literal(
-            Route {
-                connection,
-                lane,
-                flags,
-            },
-            data,
-            Announce::FailureOnly,
-        );
+        self.outbox.push_literal(Route { connection, lane, flags }, data, Announce::FailureOnly);
     }
 
     fn lane_count(&self, connection: u32) -> usize {
@@ -179,9 +167,7 @@ impl Session {
         priorities: &[i32],
         weights: Option<&[u16]>,
     ) -> Result<i32> {
-        let result = self
-            .library
-            .configure_lanes(connection, priorities, weights)?;
+        let result = self.library.configure_lanes(connection, priorities, weights)?;
         if result == RESULT_OK {
             self.lanes.insert(connection, priorities.len());
         }
@@ -198,10 +184,9 @@ impl Session {
             Command::CertificateRequest => {
                 Ok(json!({"data": content::to_hex(&self.library.certificate_request()?)}))
             }
-            Command::SetCertificate { certificate } => self
-                .library
-                .set_certificate(&certificate)
-                .map(|()| json!({})),
+            Command::SetCertificate { certificate } => {
+                self.library.set_certificate(&certificate).map(|()| json!({}))
+            }
             Command::Config { scope, setting } => {
                 self.library.set_config(scope, &setting).map(|()| json!({}))
             }
@@ -209,10 +194,9 @@ impl Session {
                 self.inbox.set_mode(mode);
                 Ok(json!({}))
             }
-            Command::VerifyReport => self
-                .inbox
-                .verify_report()
-                .ok_or_else(|| anyhow!("not in mode verify")),
+            Command::VerifyReport => {
+                self.inbox.verify_report().ok_or_else(|| anyhow!("not in mode verify"))
+            }
             Command::Stats => {
                 Ok(json!({"connections": self.inbox.stats(), "unsent": self.outbox.unsent()}))
             }
@@ -236,17 +220,10 @@ impl Session {
                 Ok(json!({}))
             }
             Command::Accept { connection } => Ok(result_fields(self.library.accept(connection))),
-            Command::Close {
-                connection,
-                closing,
-            } => Ok(self.close(connection, closing, id)),
-            Command::Lanes {
-                connection,
-                priorities,
-                weights,
-            } => self
-                .configure_lanes(connection, &priorities, weights.as_deref())
-                .map(result_fields),
+            Command::Close { connection, closing } => Ok(self.close(connection, closing, id)),
+            Command::Lanes { connection, priorities, weights } => {
+                self.configure_lanes(connection, &priorities, weights.as_deref()).map(result_fields)
+            }
             Command::Flush { connection } => Ok(result_fields(self.library.flush(connection))),
             Command::Status { connection, lanes } => self.status(connection, lanes),
             Command::Detailed { connection } => {
@@ -266,10 +243,7 @@ impl Session {
             }
             Command::SendHex { route, data } => {
                 self.check_sendable(route.connection)?;
-                ensure!(
-                    data.len() <= MAX_MESSAGE_BYTES,
-                    "more than {MAX_MESSAGE_BYTES} bytes"
-                );
+                ensure!(data.len() <= MAX_MESSAGE_BYTES, "more than {MAX_MESSAGE_BYTES} bytes");
                 self.outbox.push_literal(route, data, Announce::Sent(id));
                 Ok(json!({"count": 1}))
             }
@@ -278,14 +252,8 @@ impl Session {
     }
 
     fn check_sendable(&self, connection: u32) -> Result<()> {
-        ensure!(
-            self.library.info(connection).is_some(),
-            "no such connection"
-        );
-        ensure!(
-            !self.outbox.is_closing(connection),
-            "the connection is being closed"
-        );
+        ensure!(self.library.info(connection).is_some(), "no such connection");
+        ensure!(!self.outbox.is_closing(connection), "the connection is being closed");
         Ok(())
     }
 
@@ -297,25 +265,15 @@ impl Session {
         }
         self.outbox.discard(connection);
         self.lanes.remove(&connection);
-        let Closing {
-            reason,
-            debug,
-            linger,
-        } = closing;
+        let Closing { reason, debug, linger } = closing;
         let closed = self.library.close(connection, reason, &debug, linger);
         json!({"ok": closed, "deferred": false, "unsent": unsent})
     }
 
     fn status(&self, connection: u32, lanes: Option<usize>) -> Result<Value> {
-        let info = self
-            .library
-            .info(connection)
-            .ok_or_else(|| anyhow!("no such connection"))?;
+        let info = self.library.info(connection).ok_or_else(|| anyhow!("no such connection"))?;
         let lanes = lanes.unwrap_or_else(|| self.lane_count(connection));
-        ensure!(
-            lanes <= crate::library::MAX_LANES,
-            "more lanes than there can be"
-        );
+        ensure!(lanes <= crate::library::MAX_LANES, "more lanes than there can be");
         let mut reply = json!({
             "connection": connection,
             "info": describe::info(&info),

@@ -81,25 +81,14 @@ impl Verifier {
     pub(crate) fn new(expectations: Vec<Expectation>) -> Self {
         let runs = expectations
             .into_iter()
-            .map(|expectation| Run {
-                expectation,
-                tally: Tally::default(),
-                seen: Vec::new(),
-            })
+            .map(|expectation| Run { expectation, tally: Tally::default(), seen: Vec::new() })
             .collect();
-        Self {
-            runs,
-            unexpected: 0,
-        }
+        Self { runs, unexpected: 0 }
     }
 
     /// Checks one message. Returns the summary of the run that it completes, if it does.
     pub(crate) fn record(&mut self, arrival: Arrival<'_>) -> Option<Value> {
-        let Some(run) = self
-            .runs
-            .iter_mut()
-            .find(|run| run.expectation.covers(&arrival))
-        else {
+        let Some(run) = self.runs.iter_mut().find(|run| run.expectation.covers(&arrival)) else {
             self.unexpected += 1;
             return None;
         };
@@ -120,38 +109,21 @@ impl Expectation {
     fn covers(&self, arrival: &Arrival<'_>) -> bool {
         self.lane == arrival.lane
             && self.reliable == arrival.reliable
-            && self
-                .connection
-                .is_none_or(|connection| connection == arrival.connection)
+            && self.connection.is_none_or(|connection| connection == arrival.connection)
     }
 }
 
 impl Run {
     fn record(&mut self, arrival: Arrival<'_>) {
-        let Arrival {
-            payload,
-            received_us,
-            ..
-        } = arrival;
+        let Arrival { payload, received_us, .. } = arrival;
         self.tally.received += 1;
         self.tally.bytes += payload.len() as u64;
         self.tally.first_us.get_or_insert(received_us);
         self.tally.last_us = Some(received_us);
-        let Expectation {
-            seed,
-            first,
-            count,
-            ref sizes,
-            ..
-        } = self.expectation;
-        let limit = count
-            .unwrap_or(MAX_TRACKED_MESSAGES)
-            .min(MAX_TRACKED_MESSAGES);
+        let Expectation { seed, first, count, ref sizes, .. } = self.expectation;
+        let limit = count.unwrap_or(MAX_TRACKED_MESSAGES).min(MAX_TRACKED_MESSAGES);
         let index = content::index_of(payload, first.saturating_add(self.tally.reached));
-        let Some(position) = index
-            .checked_sub(first)
-            .filter(|&position| position < limit)
-        else {
+        let Some(position) = index.checked_sub(first).filter(|&position| position < limit) else {
             self.tally.corrupt += 1;
             return;
         };
@@ -191,20 +163,12 @@ impl Run {
     }
 
     fn is_complete(&self) -> bool {
-        self.expectation
-            .count
-            .is_some_and(|count| self.tally.distinct >= count)
+        self.expectation.count.is_some_and(|count| self.tally.distinct >= count)
     }
 
     /// Nothing arrived that must not: loss is no flaw here, nor is disorder of unreliable messages.
     fn is_flawless(&self) -> bool {
-        let Tally {
-            corrupt,
-            wrong_size,
-            duplicates,
-            out_of_order,
-            ..
-        } = self.tally;
+        let Tally { corrupt, wrong_size, duplicates, out_of_order, .. } = self.tally;
         corrupt == 0
             && wrong_size == 0
             && duplicates == 0
@@ -212,20 +176,8 @@ impl Run {
     }
 
     fn summary(&self) -> Value {
-        let Tally {
-            received,
-            bytes,
-            corrupt,
-            wrong_size,
-            ..
-        } = self.tally;
-        let Tally {
-            out_of_order,
-            duplicates,
-            distinct,
-            reached,
-            ..
-        } = self.tally;
+        let Tally { received, bytes, corrupt, wrong_size, .. } = self.tally;
+        let Tally { out_of_order, duplicates, distinct, reached, .. } = self.tally;
         json!({
             "connection": self.expectation.connection,
             "lane": self.expectation.lane,

@@ -21,10 +21,7 @@ const EXPECTED: [(&str, &str); 10] = [
     ("LICENSE", "LICENSE-MIT"),
     ("LICENSE-MIT", "MIT License"),
     ("LICENSE-APACHE", "Version 2.0, January 2004"),
-    (
-        "docs/parity.md",
-        "| behaviour | Valve | Gamewire | reason |",
-    ),
+    ("docs/parity.md", "| behaviour | Valve | Gamewire | reason |"),
     ("docs/porting.md", "Windows"),
 ];
 
@@ -45,9 +42,7 @@ pub(super) fn named_paths(repository: &Repository) -> Vec<String> {
 }
 
 fn looks_like_a_path(word: &str) -> bool {
-    let plain = word
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
+    let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
     let slash = word.contains('/') && !word.starts_with('/');
     plain && (slash || PATH_ENDINGS.iter().any(|ending| word.ends_with(ending)))
 }
@@ -63,10 +58,7 @@ fn backticked(text: &str) -> impl Iterator<Item = (usize, &str)> {
             !in_block && !fence
         })
         .flat_map(|(index, line)| {
-            line.split('`')
-                .skip(1)
-                .step_by(2)
-                .map(move |word| (index + 1, word))
+            line.split('`').skip(1).step_by(2).map(move |word| (index + 1, word))
         })
 }
 
@@ -75,20 +67,12 @@ pub(super) fn links(repository: &Repository) -> Vec<String> {
     let mut problems = Vec::new();
     for document in repository.with_extension("md") {
         let folder = Path::new(&document.path).parent().unwrap_or(Path::new(""));
-        for target in document
-            .text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next())
-        {
+        for target in document.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = target.split('#').next().unwrap_or_default();
             if path.is_empty() || path.contains(':') {
                 continue;
             }
-            if !workspace::root()
-                .join(normalized(&folder.join(path)))
-                .exists()
-            {
+            if !workspace::root().join(normalized(&folder.join(path))).exists() {
                 problems.push(format!("{}: {target}", document.path));
             }
         }
@@ -153,10 +137,7 @@ pub(super) fn expected(repository: &Repository) -> Vec<String> {
 
 /// The subcommands of `gamewire` that README.md names and `gamewire --help` does not.
 pub(super) fn commands_missing_from_help(repository: &Repository, help: &str) -> Vec<String> {
-    let known: Vec<&str> = help
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
+    let known: Vec<&str> = help.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let Some(readme) = repository.file("README.md") else {
         return vec!["there is no README.md".to_owned()];
     };
@@ -167,9 +148,7 @@ pub(super) fn commands_missing_from_help(repository: &Repository, help: &str) ->
     for (line, name) in in_table.chain(in_blocks) {
         found += 1;
         if !known.contains(&name) {
-            problems.push(format!(
-                "README.md:{line}: gamewire --help does not list `{name}`"
-            ));
+            problems.push(format!("README.md:{line}: gamewire --help does not list `{name}`"));
         }
     }
     if found == 0 {
@@ -198,31 +177,21 @@ mod tests {
     #[test]
     fn dead_links_are_found() {
         let text = "[a](../Cargo.toml) [b](gone.md#x) [c](https://example.org) [d](#here)";
-        assert_eq!(
-            links(&sample(&[("docs/a.md", text)])),
-            ["docs/a.md: gone.md#x"]
-        );
+        assert_eq!(links(&sample(&[("docs/a.md", text)])), ["docs/a.md: gone.md#x"]);
     }
 
     #[test]
     fn unknown_commands_are_found() {
         let text =
             "`cargo xtask test`, `cargo xtask dance`, `cargo xtask NAME`, `cargo xtask help`";
-        assert_eq!(
-            commands(&sample(&[("a.md", text)])),
-            ["a.md:1: cargo xtask dance"]
-        );
+        assert_eq!(commands(&sample(&[("a.md", text)])), ["a.md:1: cargo xtask dance"]);
     }
 
     #[test]
     fn missing_documents_are_found() {
         assert_eq!(expected(&sample(&[])).len(), EXPECTED.len());
         let changelog = sample(&[("CHANGELOG.md", "nothing")]);
-        assert!(
-            expected(&changelog)
-                .iter()
-                .any(|problem| problem.contains("does not say"))
-        );
+        assert!(expected(&changelog).iter().any(|problem| problem.contains("does not say")));
     }
 
     #[test]
@@ -234,9 +203,6 @@ mod tests {
             commands_missing_from_help(&repository, help),
             ["README.md:2: gamewire --help does not list `fly`"]
         );
-        assert_eq!(
-            commands_missing_from_help(&sample(&[("README.md", "")]), help).len(),
-            1
-        );
+        assert_eq!(commands_missing_from_help(&sample(&[("README.md", "")]), help).len(), 1);
     }
 }

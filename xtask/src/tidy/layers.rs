@@ -10,33 +10,13 @@ pub(super) const SANS_IO: [&str; 3] = ["gamewire-wire", "gamewire-crypto", "game
 
 /// Dependencies that one crate keeps to itself, each with the reason. An empty crate: nobody may have it.
 const EXCLUSIVE: [(&str, &str, &str); 8] = [
-    (
-        "aws-lc-rs",
-        "gamewire-crypto",
-        "nobody else names a crypto library",
-    ),
-    (
-        "siphasher",
-        "gamewire-crypto",
-        "nobody else names a crypto library",
-    ),
+    ("aws-lc-rs", "gamewire-crypto", "nobody else names a crypto library"),
+    ("siphasher", "gamewire-crypto", "nobody else names a crypto library"),
     ("mio", "gamewire", "sockets belong to the service threads"),
-    (
-        "quinn-udp",
-        "gamewire",
-        "sockets belong to the service threads",
-    ),
-    (
-        "socket2",
-        "gamewire",
-        "sockets belong to the service threads",
-    ),
+    ("quinn-udp", "gamewire", "sockets belong to the service threads"),
+    ("socket2", "gamewire", "sockets belong to the service threads"),
     ("prost-build", "xtask", "generated code is committed"),
-    (
-        "game-networking-sockets-sys",
-        "gamewire-valve-peer",
-        "Valve's symbols never meet ours",
-    ),
+    ("game-networking-sockets-sys", "gamewire-valve-peer", "Valve's symbols never meet ours"),
     ("gamewire-valve-peer", "", "Valve's symbols never meet ours"),
 ];
 
@@ -75,11 +55,7 @@ fn compare(members: &[&Package], names: &BTreeSet<String>, rows: &[Row]) -> Vec<
             problems.push(format!("{} has no row", package.name));
             continue;
         };
-        for dependency in package
-            .dependencies
-            .iter()
-            .filter(|name| names.contains(*name))
-        {
+        for dependency in package.dependencies.iter().filter(|name| names.contains(*name)) {
             if !may_know.contains(dependency) {
                 problems.push(format!("{} may not know {dependency}", package.name));
             }
@@ -91,16 +67,9 @@ fn compare(members: &[&Package], names: &BTreeSet<String>, rows: &[Row]) -> Vec<
 /// The rows of `| crate | one line | may know |`, from the top layer's view downwards.
 fn table(document: &str, names: &BTreeSet<String>) -> Result<Vec<Row>, String> {
     let header = "| crate | one line | may know |";
-    let after = document
-        .split(header)
-        .nth(1)
-        .ok_or_else(|| format!("no table `{header}`"))?;
+    let after = document.split(header).nth(1).ok_or_else(|| format!("no table `{header}`"))?;
     let mut rows: Vec<Row> = Vec::new();
-    for line in after
-        .lines()
-        .skip(1)
-        .take_while(|line| line.is_empty() || line.starts_with('|'))
-    {
+    for line in after.lines().skip(1).take_while(|line| line.is_empty() || line.starts_with('|')) {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
         let [crates, _, may_know] = cells[..] else {
             if line.is_empty() {
@@ -115,18 +84,12 @@ fn table(document: &str, names: &BTreeSet<String>) -> Result<Vec<Row>, String> {
             .split(',')
             .map(|name| resolve(name, names))
             .collect::<Result<Vec<String>, String>>()?;
-        let above: BTreeSet<String> = rows
-            .iter()
-            .flat_map(|row| row.crates.iter().cloned())
-            .collect();
+        let above: BTreeSet<String> =
+            rows.iter().flat_map(|row| row.crates.iter().cloned()).collect();
         let may_know = permission(may_know, &above, names)?;
         rows.push(Row { crates, may_know });
     }
-    if rows.is_empty() {
-        Err("the table of crates is empty".to_owned())
-    } else {
-        Ok(rows)
-    }
+    if rows.is_empty() { Err("the table of crates is empty".to_owned()) } else { Ok(rows) }
 }
 
 fn resolve(name: &str, names: &BTreeSet<String>) -> Result<String, String> {
@@ -175,10 +138,7 @@ pub(super) fn exclusive(repository: &Repository) -> Vec<String> {
     for package in repository.members() {
         for (dependency, owner, reason) in EXCLUSIVE {
             if package.name != owner && package.dependencies.contains(dependency) {
-                problems.push(format!(
-                    "{} depends on {dependency}: {reason}",
-                    package.name
-                ));
+                problems.push(format!("{} depends on {dependency}: {reason}", package.name));
             }
         }
     }
@@ -189,12 +149,7 @@ pub(super) fn exclusive(repository: &Repository) -> Vec<String> {
 pub(super) fn manifests(repository: &Repository) -> Vec<String> {
     let mut problems = Vec::new();
     for package in repository.members() {
-        if package
-            .description
-            .as_deref()
-            .unwrap_or_default()
-            .is_empty()
-        {
+        if package.description.as_deref().unwrap_or_default().is_empty() {
             problems.push(format!("{} has no description", package.name));
         }
         if package.license.as_deref() != Some("MIT OR Apache-2.0") {
@@ -203,9 +158,7 @@ pub(super) fn manifests(repository: &Repository) -> Vec<String> {
         let folder = format!("`{}/`", package.folder);
         let map = repository.file("ARCHITECTURE.md");
         if map.is_none_or(|document| !document.text.contains(&folder)) {
-            problems.push(format!(
-                "the code map of ARCHITECTURE.md does not name {folder}"
-            ));
+            problems.push(format!("the code map of ARCHITECTURE.md does not name {folder}"));
         }
     }
     problems
@@ -216,15 +169,9 @@ mod tests {
     use super::*;
 
     fn names() -> BTreeSet<String> {
-        [
-            "gamewire-wire",
-            "gamewire-crypto",
-            "gamewire-proto",
-            "gamewire",
-            "xtask",
-        ]
-        .map(str::to_owned)
-        .into()
+        ["gamewire-wire", "gamewire-crypto", "gamewire-proto", "gamewire", "xtask"]
+            .map(str::to_owned)
+            .into()
     }
 
     fn package(name: &str, dependencies: &[&str]) -> Package {
@@ -278,10 +225,7 @@ after";
     fn a_dependency_upwards_is_found() {
         let mut packages = good();
         packages[1].dependencies.insert("gamewire-proto".to_owned());
-        assert_eq!(
-            check(TABLE, &packages),
-            ["gamewire-crypto may not know gamewire-proto"]
-        );
+        assert_eq!(check(TABLE, &packages), ["gamewire-crypto may not know gamewire-proto"]);
     }
 
     #[test]
@@ -295,11 +239,7 @@ after";
         let table = [
             ("| wire, crypto |", "| wire, gamewire |", "is not above"),
             ("| xtask |", "| nothing |", "which is no member"),
-            (
-                "| gamewire | users |",
-                "| gamewire-wire | users |",
-                "has two rows",
-            ),
+            ("| gamewire | users |", "| gamewire-wire | users |", "has two rows"),
             ("| users |", "|", "not three cells"),
             ("may know", "knows", "no table"),
         ];
@@ -323,20 +263,14 @@ after";
             package("gamewire-proto", &["aws-lc-rs"]),
             package("interop", &["gamewire-valve-peer"]),
         ];
-        let problems = exclusive(&Repository {
-            packages,
-            files: Vec::new(),
-        });
+        let problems = exclusive(&Repository { packages, files: Vec::new() });
         assert_eq!(problems.len(), 2);
         assert!(problems[0].starts_with("gamewire-proto depends on aws-lc-rs"));
     }
 
     #[test]
     fn a_bare_manifest_is_found() {
-        let repository = Repository {
-            packages: vec![package("a", &[])],
-            files: Vec::new(),
-        };
+        let repository = Repository { packages: vec![package("a", &[])], files: Vec::new() };
         assert_eq!(manifests(&repository).len(), 3);
     }
 }

@@ -27,12 +27,7 @@ pub(super) fn code_only(text: &str) -> String {
 fn literal_or_comment_end(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = &bytes[at..];
     if rest.starts_with(b"//") {
-        return Some(
-            at + rest
-                .iter()
-                .position(|byte| *byte == b'\n')
-                .unwrap_or(rest.len()),
-        );
+        return Some(at + rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len()));
     }
     if rest.starts_with(b"/*") {
         return Some(block_comment_end(bytes, at));
@@ -93,10 +88,7 @@ fn raw_string_start(rest: &[u8]) -> Option<(usize, usize)> {
     } else {
         return None;
     };
-    let hashes = rest[prefix..]
-        .iter()
-        .take_while(|byte| **byte == b'#')
-        .count();
+    let hashes = rest[prefix..].iter().take_while(|byte| **byte == b'#').count();
     (rest.get(prefix + hashes) == Some(&b'"')).then_some((prefix + hashes + 1, hashes))
 }
 

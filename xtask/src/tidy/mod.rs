@@ -20,10 +20,7 @@ pub(crate) struct Repository {
 
 impl Repository {
     fn load() -> anyhow::Result<Self> {
-        Ok(Self {
-            packages: workspace::packages()?,
-            files: workspace::files()?,
-        })
+        Ok(Self { packages: workspace::packages()?, files: workspace::files()? })
     }
 
     /// The packages of this workspace.
@@ -42,9 +39,7 @@ impl Repository {
         extension: &'a str,
     ) -> impl Iterator<Item = &'a SourceFile> {
         self.files.iter().filter(move |file| {
-            file.path
-                .rsplit_once('.')
-                .is_some_and(|(_, found)| found == extension)
+            file.path.rsplit_once('.').is_some_and(|(_, found)| found == extension)
         })
     }
 }
@@ -53,22 +48,13 @@ impl Repository {
 type Rule = (&'static str, fn(&Repository) -> Vec<String>);
 
 const RULES: &[Rule] = &[
-    (
-        "dependencies run as ARCHITECTURE.md says",
-        layers::dependencies,
-    ),
+    ("dependencies run as ARCHITECTURE.md says", layers::dependencies),
     ("some dependencies belong to one crate", layers::exclusive),
-    (
-        "every crate says what it is and its license",
-        layers::manifests,
-    ),
+    ("every crate says what it is and its license", layers::manifests),
     ("files stay short", sources::length),
     ("unsafe code stays in its places", sources::unsafe_code),
     ("crate roots forbid unsafe code", sources::forbid_unsafe),
-    (
-        "sans-IO crates know no clock and no socket",
-        sources::sans_io,
-    ),
+    ("sans-IO crates know no clock and no socket", sources::sans_io),
     ("tests do not sleep", sources::sleeping_tests),
     ("names say what a thing is", sources::names),
     ("nothing is left to do", sources::unfinished),
@@ -76,10 +62,7 @@ const RULES: &[Rule] = &[
     ("paths named in documents exist", documents::named_paths),
     ("links in documents lead somewhere", documents::links),
     ("documents name existing commands", documents::commands),
-    (
-        "the documents that a reader expects exist",
-        documents::expected,
-    ),
+    ("the documents that a reader expects exist", documents::expected),
 ];
 
 /// Runs all rules and prints what breaks them.
@@ -99,11 +82,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     if count > 0 {
         bail!("{count} things to tidy up");
     }
-    println!(
-        "{} rules hold in {} files",
-        RULES.len(),
-        repository.files.len()
-    );
+    println!("{} rules hold in {} files", RULES.len(), repository.files.len());
     Ok(())
 }
 
@@ -125,15 +104,9 @@ pub(crate) fn commands_match_help(help: &str) -> anyhow::Result<()> {
 fn sample(files: &[(&str, &str)]) -> Repository {
     let files = files
         .iter()
-        .map(|(path, text)| SourceFile {
-            path: (*path).to_owned(),
-            text: (*text).to_owned(),
-        })
+        .map(|(path, text)| SourceFile { path: (*path).to_owned(), text: (*text).to_owned() })
         .collect();
-    Repository {
-        packages: Vec::new(),
-        files,
-    }
+    Repository { packages: Vec::new(), files }
 }
 
 #[cfg(test)]
@@ -145,11 +118,8 @@ mod tests {
         let repository = Repository::load().unwrap();
         let mut broken = Vec::new();
         for (name, rule) in RULES.iter().copied() {
-            broken.extend(
-                rule(&repository)
-                    .into_iter()
-                    .map(|problem| format!("{name}: {problem}")),
-            );
+            broken
+                .extend(rule(&repository).into_iter().map(|problem| format!("{name}: {problem}")));
         }
         assert!(broken.is_empty(), "\n{}", broken.join("\n"));
     }

@@ -33,28 +33,15 @@ const SANS_IO_FOLDERS: [&str; 4] = [
 const PROGRAMS: &str = "/src/bin/";
 
 /// Calls that reach for the outside world.
-const OUTSIDE: [&str; 6] = [
-    "Instant::now",
-    "SystemTime::now",
-    "thread::sleep",
-    "UdpSocket",
-    "TcpStream",
-    "thread::spawn",
-];
+const OUTSIDE: [&str; 6] =
+    ["Instant::now", "SystemTime::now", "thread::sleep", "UdpSocket", "TcpStream", "thread::spawn"];
 
 /// Where tests run against real peers in real time.
 const REAL_TIME: [&str; 2] = ["interop/", "xtask/"];
 
 /// Words that say nothing about the thing they end.
-const EMPTY_WORDS: [&str; 7] = [
-    "Manager",
-    "Helper",
-    "Helpers",
-    "Util",
-    "Utils",
-    "Misc",
-    "Miscellaneous",
-];
+const EMPTY_WORDS: [&str; 7] =
+    ["Manager", "Helper", "Helpers", "Util", "Utils", "Misc", "Miscellaneous"];
 
 /// Where generated code lies: its names are not ours.
 const GENERATED: &str = "generated.rs";
@@ -83,10 +70,7 @@ pub(super) fn length(repository: &Repository) -> Vec<String> {
 pub(super) fn unsafe_code(repository: &Repository) -> Vec<String> {
     let mut problems = Vec::new();
     for file in rust_files(repository) {
-        if UNSAFE_PLACES
-            .iter()
-            .any(|(place, _)| file.path.starts_with(place))
-        {
+        if UNSAFE_PLACES.iter().any(|(place, _)| file.path.starts_with(place)) {
             continue;
         }
         for (line, word) in words(&code_only(&file.text)) {
@@ -106,10 +90,7 @@ pub(super) fn forbid_unsafe(repository: &Repository) -> Vec<String> {
             continue;
         }
         for root in &package.roots {
-            let text = repository
-                .file(root)
-                .map(|file| code_only(&file.text))
-                .unwrap_or_default();
+            let text = repository.file(root).map(|file| code_only(&file.text)).unwrap_or_default();
             if !text.contains("#![forbid(unsafe_code)]") {
                 problems.push(format!("{root} lacks #![forbid(unsafe_code)]"));
             }
@@ -122,9 +103,7 @@ pub(super) fn forbid_unsafe(repository: &Repository) -> Vec<String> {
 pub(super) fn sans_io(repository: &Repository) -> Vec<String> {
     let mut problems = Vec::new();
     for file in rust_files(repository) {
-        let inside = SANS_IO_FOLDERS
-            .iter()
-            .any(|folder| file.path.starts_with(folder));
+        let inside = SANS_IO_FOLDERS.iter().any(|folder| file.path.starts_with(folder));
         if !inside || file.path.contains(PROGRAMS) {
             continue;
         }
@@ -135,9 +114,7 @@ pub(super) fn sans_io(repository: &Repository) -> Vec<String> {
         }
     }
     debug_assert!(layers::SANS_IO.iter().all(|name| {
-        SANS_IO_FOLDERS
-            .iter()
-            .any(|folder| *folder == format!("crates/{name}/src/"))
+        SANS_IO_FOLDERS.iter().any(|folder| *folder == format!("crates/{name}/src/"))
     }));
     problems
 }
@@ -153,9 +130,7 @@ pub(super) fn sleeping_tests(repository: &Repository) -> Vec<String> {
         let first_test_line = if file.path.contains("/tests/") || file.path.ends_with("/tests.rs") {
             Some(1)
         } else {
-            code.lines()
-                .position(|line| line.contains("#[cfg(test)]"))
-                .map(|index| index + 1)
+            code.lines().position(|line| line.contains("#[cfg(test)]")).map(|index| index + 1)
         };
         let Some(first) = first_test_line else {
             continue;
@@ -173,16 +148,8 @@ pub(super) fn sleeping_tests(repository: &Repository) -> Vec<String> {
 pub(super) fn names(repository: &Repository) -> Vec<String> {
     let mut problems = Vec::new();
     for file in rust_files(repository).filter(|file| !file.path.ends_with(GENERATED)) {
-        let stem = file
-            .path
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches(".rs");
-        if EMPTY_WORDS
-            .iter()
-            .any(|empty| empty.eq_ignore_ascii_case(stem))
-        {
+        let stem = file.path.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs");
+        if EMPTY_WORDS.iter().any(|empty| empty.eq_ignore_ascii_case(stem)) {
             problems.push(file.path.clone());
         }
         let code = code_only(&file.text);
@@ -204,15 +171,11 @@ fn declares_badly(keyword: &str, name: &str) -> bool {
         "struct" | "enum" | "trait" | "type" => {
             EMPTY_WORDS.iter().any(|empty| name.ends_with(empty))
         }
-        "mod" => EMPTY_WORDS
-            .iter()
-            .any(|empty| empty.eq_ignore_ascii_case(name)),
+        "mod" => EMPTY_WORDS.iter().any(|empty| empty.eq_ignore_ascii_case(name)),
         "fn" => {
             name.starts_with("get_")
                 || EMPTY_WORDS.iter().any(|empty| {
-                    name.rsplit('_')
-                        .next()
-                        .is_some_and(|last| last.eq_ignore_ascii_case(empty))
+                    name.rsplit('_').next().is_some_and(|last| last.eq_ignore_ascii_case(empty))
                 })
         }
         _ => false,
@@ -266,10 +229,7 @@ mod tests {
     #[test]
     fn long_files_are_found() {
         let long = "x\n".repeat(MAX_LINES + 1);
-        assert_eq!(
-            length(&sample(&[("a.rs", &long), ("b.md", &long)])).len(),
-            1
-        );
+        assert_eq!(length(&sample(&[("a.rs", &long), ("b.md", &long)])).len(), 1);
         assert!(length(&sample(&[("a.rs", &long[2..])])).is_empty());
     }
 
@@ -280,10 +240,7 @@ mod tests {
             ("crates/gamewire-wire/src/lib.rs", text),
             ("crates/gamewire/src/io/socket.rs", text),
         ]);
-        assert_eq!(
-            unsafe_code(&repository),
-            ["crates/gamewire-wire/src/lib.rs:2"]
-        );
+        assert_eq!(unsafe_code(&repository), ["crates/gamewire-wire/src/lib.rs:2"]);
     }
 
     #[test]
@@ -298,10 +255,7 @@ mod tests {
         let path = "crates/gamewire-proto/src/x.rs";
         assert_eq!(
             sans_io(&repository),
-            [
-                format!("{path}:2: Instant::now"),
-                format!("{path}:5: UdpSocket")
-            ]
+            [format!("{path}:2: Instant::now"), format!("{path}:5: UdpSocket")]
         );
     }
 
@@ -315,10 +269,7 @@ mod tests {
         ]);
         assert_eq!(
             sleeping_tests(&repository),
-            [
-                "crates/a/src/lib.rs:3: sleep",
-                "crates/a/tests/b.rs:1: sleep"
-            ]
+            ["crates/a/src/lib.rs:3: sleep", "crates/a/tests/b.rs:1: sleep"]
         );
     }
 
@@ -338,10 +289,7 @@ mod tests {
         for (text, bad) in table {
             assert_eq!(!names(&sample(&[("a.rs", text)])).is_empty(), bad, "{text}");
         }
-        assert_eq!(
-            names(&sample(&[("src/helpers.rs", "")])),
-            ["src/helpers.rs"]
-        );
+        assert_eq!(names(&sample(&[("src/helpers.rs", "")])), ["src/helpers.rs"]);
     }
 
     #[test]
@@ -354,11 +302,7 @@ mod tests {
     fn machine_paths_are_found() {
         let path = |top: &str| format!("see /{top}/x");
         for top in ["work", "home", "tmp"] {
-            assert_eq!(
-                machine_paths(&sample(&[("a.md", &path(top))])).len(),
-                1,
-                "{top}"
-            );
+            assert_eq!(machine_paths(&sample(&[("a.md", &path(top))])).len(), 1, "{top}");
         }
         let fine = "crates/work/x, https://example.org/home/x, a /usr/share file";
         assert!(machine_paths(&sample(&[("a.md", fine)])).is_empty());

@@ -101,7 +101,9 @@ fn show_certificate(
         None => writeln!(out, "  expires      never")?,
     }
     match signed.ca_key_id {
-        Some(id) if id == certificate.key.key_id() => writeln!(out, "  signed by    itself ({id})")?,
+        Some(id) if id == certificate.key.key_id() => {
+            writeln!(out, "  signed by    itself ({id})")?
+        }
         Some(id) => writeln!(out, "  signed by    key {id}")?,
         None => writeln!(out, "  signed by    nobody")?,
     }

@@ -85,10 +85,7 @@ pub(super) fn sign(args: &SignArgs, now_unix: u64, out: &mut impl Write) -> anyh
         out.write_all(text.as_bytes())?;
         return Ok(());
     };
-    write_all(
-        &[Output { path: path.clone(), text: &text, secrecy: Secrecy::Public }],
-        args.force,
-    )?;
+    write_all(&[Output { path: path.clone(), text: &text, secrecy: Secrecy::Public }], args.force)?;
     writeln!(out, "certificate  {}", path.display())?;
     Ok(())
 }
@@ -134,7 +131,9 @@ fn check(args: &SignArgs, certificate: &Certificate) -> anyhow::Result<()> {
     }
     match &certificate.identity {
         None if certificate.pops.is_empty() => {
-            bail!("say whom it is for: --identity ID, --pop CODE, or --intermediate for an authority")
+            bail!(
+                "say whom it is for: --identity ID, --pop CODE, or --intermediate for an authority"
+            )
         }
         Some(_) if certificate.app_ids.is_empty() => {
             bail!("a certificate for an identity must name an application: add --app N")

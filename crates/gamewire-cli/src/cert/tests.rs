@@ -162,8 +162,7 @@ fn requests_are_signed_for_whom_the_authority_says() {
     };
     fs::write(folder.file("request"), request.encode()).unwrap();
     assert!(folder.run("show @request").contains("str:mallory"));
-    let refused =
-        folder.fails("sign --ca-key @ca --app 1 --identity str:alice --request @request");
+    let refused = folder.fails("sign --ca-key @ca --app 1 --identity str:alice --request @request");
     assert!(refused.contains("is for str:mallory"), "{refused}");
     assert!(folder.fails("sign --ca-key @ca --app 1 --request @request").contains("--identity"));
     let certificate =

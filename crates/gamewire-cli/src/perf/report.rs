@@ -25,7 +25,9 @@ impl Measured {
     pub(super) fn new(tally: Tally, sent_messages: u64, rtt: Quantiles) -> Self {
         // A single message takes no time: a rate cannot be told then.
         let seconds = tally.elapsed.as_secs_f64();
-        let rate = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
+        let rate = |count: u64| {
+            if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
+        };
         Self {
             messages: tally.messages,
             bytes: tally.bytes,
@@ -186,7 +188,8 @@ mod tests {
     #[test]
     fn people_read_the_same() {
         let text = report(measured()).to_string();
-        for expected in ["90 unreliable", "3.0 kB/s", "30 messages/s", "lost        10", "150 µs"] {
+        for expected in ["90 unreliable", "3.0 kB/s", "30 messages/s", "lost        10", "150 µs"]
+        {
             assert!(text.contains(expected), "{expected} in {text}");
         }
     }

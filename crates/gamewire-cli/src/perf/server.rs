@@ -6,7 +6,9 @@ use std::{
     time::Instant,
 };
 
-use gamewire::{Config, ConnectionHandle, ConnectionState, Event, ScopeObject, Sockets, StatusChanged};
+use gamewire::{
+    Config, ConnectionHandle, ConnectionState, Event, ScopeObject, Sockets, StatusChanged,
+};
 
 use super::{
     MAX_SIZE, ServerArgs,

@@ -13,7 +13,7 @@ use super::{
     control::{Control, DATA, PROBE, PROBE_ANSWER, Plan, Tally, is_control, told},
     link::{Link, PATIENCE},
 };
-use crate::quantiles::Quantiles;
+use crate::{quantiles::Quantiles, session::printable};
 
 /// Bytes handed to the library in one call.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -162,11 +162,10 @@ pub(super) fn receive(link: &mut Link, plan: &Plan, bytes: &AtomicU64) -> anyhow
                     counter.announced = Some(messages);
                     rtt_us.into_iter().for_each(|micros| counter.rtt.add(micros));
                 }
-                Control::Start(_)
-                | Control::Ready
-                | Control::Finish
-                | Control::Result(_)
-                | Control::Refused(_) => bail!("the sender says what only a receiver may"),
+                Control::Refused(why) => bail!("the sender gives up: {}", printable(&why)),
+                Control::Start(_) | Control::Ready | Control::Finish | Control::Result(_) => {
+                    bail!("the sender says what only a receiver may")
+                }
             },
             Some(message) => match message.first() {
                 Some(&PROBE) => answer(link, &message),
@@ -221,12 +220,7 @@ impl Counter {
     fn finish(self) -> Received {
         let elapsed = self.first.map_or(Duration::ZERO, |first| self.last.since(first));
         Received {
-            tally: Tally {
-                messages: self.messages,
-                bytes: self.bytes,
-                elapsed,
-                cpu_seconds: None,
-            },
+            tally: Tally { messages: self.messages, bytes: self.bytes, elapsed, cpu_seconds: None },
             sent_messages: self.announced.unwrap_or(0),
             rtt: self.rtt,
         }

@@ -54,9 +54,7 @@ impl CryptoBackend for AwsLc {
     }
 
     fn ed25519_verify(public: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ED25519, public)
-            .verify(message, signature)
-            .is_ok()
+        UnparsedPublicKey::new(&ED25519, public).verify(message, signature).is_ok()
     }
 
     fn fill_random(out: &mut [u8]) {
@@ -70,9 +68,7 @@ fn private_key(private: &[u8; 32]) -> agreement::PrivateKey {
 }
 
 fn array(bytes: &[u8]) -> [u8; 32] {
-    bytes
-        .try_into()
-        .expect("the algorithm's output is 32 bytes")
+    bytes.try_into().expect("the algorithm's output is 32 bytes")
 }
 
 impl AeadKey for AwsLcAead {
@@ -110,9 +106,6 @@ impl Signer for AwsLcSigner {
 
     fn sign(&self, message: &[u8]) -> [u8; 64] {
         let signature = self.0.sign(message);
-        signature
-            .as_ref()
-            .try_into()
-            .expect("an Ed25519 signature is 64 bytes")
+        signature.as_ref().try_into().expect("an Ed25519 signature is 64 bytes")
     }
 }

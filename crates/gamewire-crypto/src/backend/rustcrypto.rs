@@ -52,10 +52,9 @@ impl CryptoBackend for RustCrypto {
     }
 
     fn ed25519_verify(public: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
-        let (Ok(key), Ok(signature)) = (
-            VerifyingKey::from_bytes(public),
-            Signature::from_slice(signature),
-        ) else {
+        let (Ok(key), Ok(signature)) =
+            (VerifyingKey::from_bytes(public), Signature::from_slice(signature))
+        else {
             return false;
         };
         key.verify(message, &signature).is_ok()

@@ -42,11 +42,7 @@ fn hashes<B: CryptoBackend>() {
     assert_eq!(B::sha256(&[b"a", b"", b"bc"]).as_slice(), abc);
     let jefe = hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     let parts: [&[u8]; 2] = [b"what do ya want ", b"for nothing?"];
-    assert_eq!(
-        B::hmac_sha256(b"Jefe", &parts).as_slice(),
-        jefe,
-        "RFC 4231, case 2"
-    );
+    assert_eq!(B::hmac_sha256(b"Jefe", &parts).as_slice(), jefe, "RFC 4231, case 2");
 }
 
 fn x25519<B: CryptoBackend>() {
@@ -66,11 +62,7 @@ fn x25519<B: CryptoBackend>() {
         assert_eq!(result, Some(hex_array(expected)), "RFC 7748 §5.2");
     }
     let once = hex_array("422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079");
-    assert_eq!(
-        B::x25519_public(&little(9)),
-        once,
-        "RFC 7748 §5.2, iterated"
-    );
+    assert_eq!(B::x25519_public(&little(9)), once, "RFC 7748 §5.2, iterated");
     for key in LOW_ORDER_X25519 {
         assert_eq!(B::x25519(&[0x55; 32], &key), None, "{key:?}");
         let mut with_top_bit = key;
@@ -125,13 +117,7 @@ fn aead<B: CryptoBackend>() {
     let ciphertext = "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590\
                       dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662898015ad";
     for (key, nonce, plaintext, ciphertext, tag) in [
-        (
-            &zero,
-            "000000000000000000000000",
-            "",
-            "",
-            "530f8afbc74536b9a963b4f1c4cb738b",
-        ),
+        (&zero, "000000000000000000000000", "", "", "530f8afbc74536b9a963b4f1c4cb738b"),
         (
             &zero,
             "000000000000000000000000",
@@ -221,10 +207,7 @@ mod differential {
             assert_eq!(a.sign(&peer), r.sign(&peer));
             assert_eq!(A::sha256(&[&peer]), R::sha256(&[&peer]));
             let parts: [&[u8]; 2] = [&peer, &private];
-            assert_eq!(
-                A::hmac_sha256(&private, &parts),
-                R::hmac_sha256(&private, &parts)
-            );
+            assert_eq!(A::hmac_sha256(&private, &parts), R::hmac_sha256(&private, &parts));
         }
     }
 
@@ -233,10 +216,8 @@ mod differential {
         let mut entropy = SeededEntropy::new(12);
         for length in (0..=70).chain([500, 1231, 1232, 1233, 1284, 1285]) {
             let (key, nonce) = (random(&mut entropy), random(&mut entropy));
-            let (a, r) = (
-                <A as CryptoBackend>::Aead::new(&key),
-                <R as CryptoBackend>::Aead::new(&key),
-            );
+            let (a, r) =
+                (<A as CryptoBackend>::Aead::new(&key), <R as CryptoBackend>::Aead::new(&key));
             let mut plaintext = vec![0; length];
             entropy.fill(&mut plaintext);
             let (mut by_a, mut by_r) = (plaintext.clone(), plaintext.clone());

@@ -90,16 +90,8 @@ pub fn install(
         pop: None,
         expected_identity: None,
     };
-    let trust = store
-        .verify(&signed, &verify)
-        .map_err(InstallError::Scope)?
-        .trust;
-    Ok(InstalledCertificate {
-        signed,
-        key,
-        certificate,
-        trust,
-    })
+    let trust = store.verify(&signed, &verify).map_err(InstallError::Scope)?.trust;
+    Ok(InstalledCertificate { signed, key, certificate, trust })
 }
 
 fn check_identity(certificate: &Certificate, own: Option<&Identity>) -> Result<(), InstallError> {
@@ -126,8 +118,6 @@ fn choose_key(
 }
 
 fn parse_private_key(data: &[u8]) -> Result<SigningKey, InstallError> {
-    let seed = data
-        .try_into()
-        .map_err(|_| InstallError::PrivateKeyMismatch)?;
+    let seed = data.try_into().map_err(|_| InstallError::PrivateKeyMismatch)?;
     Ok(SigningKey::from_seed(seed))
 }

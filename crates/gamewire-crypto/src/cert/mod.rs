@@ -79,11 +79,7 @@ impl Certificate {
 
     /// What a peer without a CA presents, unsigned: its own word for identity and app.
     pub fn self_made(key: VerifyingKey, identity: &Identity, app_id: u32) -> Self {
-        Self {
-            identity: Some(identity.clone()),
-            app_ids: vec![app_id],
-            ..Self::new(key)
-        }
+        Self { identity: Some(identity.clone()), app_ids: vec![app_id], ..Self::new(key) }
     }
 
     /// The serialized bytes, fields in ascending order as Valve's library writes them.
@@ -129,9 +125,7 @@ impl Certificate {
             return Err(CertParseError::MalformedKey);
         }
         let key_data = message.key_data.as_deref().unwrap_or_default();
-        let key_data: [u8; 32] = key_data
-            .try_into()
-            .map_err(|_| CertParseError::MalformedKey)?;
+        let key_data: [u8; 32] = key_data.try_into().map_err(|_| CertParseError::MalformedKey)?;
         let key = VerifyingKey::from_bytes(key_data).map_err(|_| CertParseError::MalformedKey)?;
         Ok(Self {
             key,
@@ -146,10 +140,7 @@ impl Certificate {
 
     /// The message that a peer without a CA presents.
     pub fn unsigned(&self) -> CertificateSigned {
-        CertificateSigned {
-            cert: Some(self.encode()),
-            ..CertificateSigned::default()
-        }
+        CertificateSigned { cert: Some(self.encode()), ..CertificateSigned::default() }
     }
 
     /// The certificate signed by `ca`.
@@ -226,11 +217,7 @@ impl CertificateRequest {
         let message =
             messages::CertificateRequest::decode(bytes).map_err(|_| CertParseError::Malformed)?;
         let certificate = Certificate::from_message(message.cert.ok_or(CertParseError::Missing)?)?;
-        Ok(Self {
-            key: certificate.key,
-            identity: certificate.identity,
-            pops: certificate.pops,
-        })
+        Ok(Self { key: certificate.key, identity: certificate.identity, pops: certificate.pops })
     }
 }
 

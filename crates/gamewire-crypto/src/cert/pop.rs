@@ -15,16 +15,8 @@ pub fn pop_from_text(code: &str) -> Option<u32> {
 /// The code of a PoP id, or its hexadecimal digits if it is none.
 pub fn pop_to_text(pop: u32) -> String {
     let [d, a, b, c] = pop.to_be_bytes();
-    let code: String = [a, b, c, d]
-        .into_iter()
-        .filter(|&byte| byte != 0)
-        .map(char::from)
-        .collect();
-    if pop_from_text(&code) == Some(pop) {
-        code
-    } else {
-        format!("{pop:#010x}")
-    }
+    let code: String = [a, b, c, d].into_iter().filter(|&byte| byte != 0).map(char::from).collect();
+    if pop_from_text(&code) == Some(pop) { code } else { format!("{pop:#010x}") }
 }
 
 #[cfg(test)]
@@ -33,11 +25,7 @@ mod tests {
 
     #[test]
     fn packing() {
-        for (code, pop) in [
-            ("dev", 0x0064_6576),
-            ("sto", 0x0073_746f),
-            ("abcd", 0x6461_6263),
-        ] {
+        for (code, pop) in [("dev", 0x0064_6576), ("sto", 0x0073_746f), ("abcd", 0x6461_6263)] {
             assert_eq!(pop_from_text(code), Some(pop));
             assert_eq!(pop_to_text(pop), code);
         }

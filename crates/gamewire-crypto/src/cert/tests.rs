@@ -54,12 +54,7 @@ fn the_recorded_initiators_certificate_parses() {
 fn every_field_survives_and_stands_in_ascending_order() {
     let bytes = full().encode();
     assert_eq!(Certificate::decode(&bytes), Ok(full()));
-    let key_hex: String = full()
-        .key
-        .as_bytes()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
+    let key_hex: String = full().key.as_bytes().iter().map(|b| format!("{b:02x}")).collect();
     let expected = [
         "0801",                    // 1: ED25519
         &format!("1220{key_hex}"), // 2: key
@@ -89,14 +84,8 @@ fn identities_are_looked_up_in_valves_order() {
         legacy_steam_id: Some(steam_id),
         ..base.clone()
     };
-    let without_text = messages::Certificate {
-        identity_string: None,
-        ..all.clone()
-    };
-    let only_id = messages::Certificate {
-        legacy_identity_binary: None,
-        ..without_text.clone()
-    };
+    let without_text = messages::Certificate { identity_string: None, ..all.clone() };
+    let only_id = messages::Certificate { legacy_identity_binary: None, ..without_text.clone() };
     for (message, expected) in [
         (&all, Some(identity("str:text"))),
         (&without_text, Some(identity("str:binary"))),
@@ -108,17 +97,12 @@ fn identities_are_looked_up_in_valves_order() {
     }
     // A bad one is an error; the next field is not tried.
     for bad in ["", "invalid", "steamid:x", "nonsense"] {
-        let message = messages::Certificate {
-            identity_string: Some(bad.to_owned()),
-            ..all.clone()
-        };
+        let message =
+            messages::Certificate { identity_string: Some(bad.to_owned()), ..all.clone() };
         let result = Certificate::decode(&message.encode_to_vec());
         assert_eq!(result, Err(CertParseError::MalformedIdentity), "{bad:?}");
     }
-    let zero = messages::Certificate {
-        legacy_steam_id: Some(0),
-        ..only_id
-    };
+    let zero = messages::Certificate { legacy_steam_id: Some(0), ..only_id };
     let result = Certificate::decode(&zero.encode_to_vec());
     assert_eq!(result, Err(CertParseError::MalformedIdentity));
 }
@@ -128,18 +112,12 @@ fn a_steam_id_goes_out_in_all_three_forms() {
     let id = 76_561_197_960_265_729;
     let certificate = Certificate::self_made(key(1).public_key(), &Identity::SteamId(id), 480);
     let message = messages::Certificate::decode(certificate.encode()).unwrap();
-    assert_eq!(
-        message.identity_string.as_deref(),
-        Some("steamid:76561197960265729")
-    );
+    assert_eq!(message.identity_string.as_deref(), Some("steamid:76561197960265729"));
     assert_eq!(message.legacy_steam_id, Some(id));
     assert_eq!(message.legacy_identity_binary.unwrap().steam_id, Some(id));
     let nameless = Certificate::self_made(key(1).public_key(), &Identity::Invalid, 480);
     let message = messages::Certificate::decode(nameless.encode()).unwrap();
-    assert_eq!(
-        (message.identity_string, message.legacy_steam_id),
-        (None, None)
-    );
+    assert_eq!((message.identity_string, message.legacy_steam_id), (None, None));
 }
 
 #[test]
@@ -205,20 +183,10 @@ fn requests() {
     let bytes = request.encode();
     assert!(bytes.len() <= MAX_CERT_REQUEST_LEN);
     assert_eq!(CertificateRequest::decode(&bytes), Ok(request.clone()));
-    let inner = messages::CertificateRequest::decode(bytes.as_slice())
-        .unwrap()
-        .cert
-        .unwrap();
-    assert_eq!(
-        (inner.legacy_identity_binary, inner.legacy_steam_id),
-        (None, None)
-    );
+    let inner = messages::CertificateRequest::decode(bytes.as_slice()).unwrap().cert.unwrap();
+    assert_eq!((inner.legacy_identity_binary, inner.legacy_steam_id), (None, None));
 
-    let bare = CertificateRequest {
-        identity: None,
-        pops: vec![],
-        ..request
-    };
+    let bare = CertificateRequest { identity: None, pops: vec![], ..request };
     assert_eq!(CertificateRequest::decode(&bare.encode()), Ok(bare));
 
     for (bytes, expected) in [
@@ -233,9 +201,7 @@ fn requests() {
 
 #[test]
 fn a_request_cannot_smuggle_grants() {
-    let wishes = messages::CertificateRequest {
-        cert: Some(full().to_message()),
-    };
+    let wishes = messages::CertificateRequest { cert: Some(full().to_message()) };
     let request = CertificateRequest::decode(&wishes.encode_to_vec()).unwrap();
     let again = messages::CertificateRequest::decode(request.encode().as_slice()).unwrap();
     let cert = again.cert.unwrap();
@@ -259,12 +225,7 @@ mod installing {
         fn new() -> Self {
             let mut builder = TrustStore::builder();
             builder.root(key(2).public_key()).unwrap();
-            Self {
-                store: builder.build().unwrap(),
-                key: Some(key(1)),
-                identity: None,
-                app_id: 480,
-            }
+            Self { store: builder.build().unwrap(), key: Some(key(1)), identity: None, app_id: 480 }
         }
 
         fn install(
@@ -298,33 +259,20 @@ mod installing {
         let installed = case.install(&signed()).unwrap();
         assert_eq!(installed.certificate, full());
         assert!(matches!(installed.trust, Trust::Chain { .. }));
-        for unsettled in [
-            Identity::localhost(),
-            Identity::Invalid,
-            identity("str:alice"),
-        ] {
+        for unsettled in [Identity::localhost(), Identity::Invalid, identity("str:alice")] {
             case.identity = Some(unsettled);
             assert!(case.install(&signed()).is_ok());
         }
         case.identity = Some(identity("str:bob"));
-        assert_eq!(
-            case.install(&signed()).unwrap_err(),
-            InstallError::IdentityMismatch
-        );
+        assert_eq!(case.install(&signed()).unwrap_err(), InstallError::IdentityMismatch);
     }
 
     #[test]
     fn nameless_certificates_need_a_pop() {
         let case = Case::new();
-        let nameless = Certificate {
-            identity: None,
-            ..full()
-        };
+        let nameless = Certificate { identity: None, ..full() };
         assert!(case.install(&nameless.sign(&key(2))).is_ok());
-        let nowhere = Certificate {
-            pops: vec![],
-            ..nameless
-        };
+        let nowhere = Certificate { pops: vec![], ..nameless };
         let result = case.install(&nowhere.sign(&key(2)));
         assert_eq!(result.unwrap_err(), InstallError::NoIdentity);
     }
@@ -338,46 +286,26 @@ mod installing {
         );
         assert!(case.install(&with_private_key(1)).is_ok());
         case.key = None;
-        assert_eq!(
-            case.install(&signed()).unwrap_err(),
-            InstallError::NoPrivateKey
-        );
-        assert_eq!(
-            case.install(&with_private_key(9)).unwrap_err(),
-            InstallError::KeyMismatch
-        );
+        assert_eq!(case.install(&signed()).unwrap_err(), InstallError::NoPrivateKey);
+        assert_eq!(case.install(&with_private_key(9)).unwrap_err(), InstallError::KeyMismatch);
         let installed = case.install(&with_private_key(1)).unwrap();
         assert_eq!(installed.key.seed(), key(1).seed());
         // It must never reach a peer.
         assert_eq!(installed.signed, signed());
-        let short = CertificateSigned {
-            private_key_data: Some(Bytes::from_static(b"x")),
-            ..signed()
-        };
-        assert_eq!(
-            case.install(&short).unwrap_err(),
-            InstallError::PrivateKeyMismatch
-        );
+        let short =
+            CertificateSigned { private_key_data: Some(Bytes::from_static(b"x")), ..signed() };
+        assert_eq!(case.install(&short).unwrap_err(), InstallError::PrivateKeyMismatch);
     }
 
     #[test]
     fn the_key_must_be_ours() {
-        let case = Case {
-            key: Some(key(9)),
-            ..Case::new()
-        };
-        assert_eq!(
-            case.install(&signed()).unwrap_err(),
-            InstallError::KeyMismatch
-        );
+        let case = Case { key: Some(key(9)), ..Case::new() };
+        assert_eq!(case.install(&signed()).unwrap_err(), InstallError::KeyMismatch);
     }
 
     #[test]
     fn the_app_must_be_covered() {
-        let case = Case {
-            app_id: 730,
-            ..Case::new()
-        };
+        let case = Case { app_id: 730, ..Case::new() };
         let error = case.install(&signed()).unwrap_err();
         assert_eq!(error, InstallError::Scope(CertError::App(730)));
     }
@@ -388,26 +316,16 @@ mod installing {
         let installed = case.install(&full().sign(&key(7))).unwrap();
         let unknown = ChainError::UnknownCa(key(7).public_key().key_id());
         assert_eq!(installed.trust, Trust::Untrusted(unknown));
-        let old = Certificate {
-            time_expiry: Some(1_600_000_000),
-            ..full()
-        };
+        let old = Certificate { time_expiry: Some(1_600_000_000), ..full() };
         let installed = case.install(&old.sign(&key(2))).unwrap();
-        assert_eq!(
-            installed.trust,
-            Trust::Untrusted(ChainError::Expired(1_600_000_000))
-        );
+        assert_eq!(installed.trust, Trust::Untrusted(ChainError::Expired(1_600_000_000)));
     }
 
     #[test]
     fn junk() {
         let case = Case::new();
-        let context = InstallContext {
-            now_unix: NOW,
-            app_id: 480,
-            key: case.key.as_ref(),
-            identity: None,
-        };
+        let context =
+            InstallContext { now_unix: NOW, app_id: 480, key: case.key.as_ref(), identity: None };
         for (bytes, expected) in [
             (vec![], CertParseError::Missing),
             (vec![0xff], CertParseError::Malformed),

@@ -11,14 +11,8 @@ impl Inputs {
     fn load() -> Self {
         let recording = Recording::load();
         Self {
-            certs: [
-                recording.bytes("client_cert"),
-                recording.bytes("server_cert"),
-            ],
-            infos: [
-                recording.bytes("client_crypt_info"),
-                recording.bytes("server_crypt_info"),
-            ],
+            certs: [recording.bytes("client_cert"), recording.bytes("server_cert")],
+            infos: [recording.bytes("client_crypt_info"), recording.bytes("server_crypt_info")],
             recording,
         }
     }
@@ -49,10 +43,7 @@ fn every_step_as_recorded_with_valves_library() {
     let inputs = Inputs::load();
     let (recording, schedule) = (&inputs.recording, inputs.schedule());
     let secret = inputs.secret();
-    assert_eq!(
-        secret.as_bytes().as_slice(),
-        recording.bytes("premaster_secret")
-    );
+    assert_eq!(secret.as_bytes().as_slice(), recording.bytes("premaster_secret"));
     let key = schedule.pseudorandom_key(&secret);
     assert_eq!(key.as_slice(), recording.bytes("prk"));
     let keys = schedule.expand(&key);
@@ -65,11 +56,7 @@ fn every_step_as_recorded_with_valves_library() {
 #[test]
 fn every_recorded_packet_opens_and_seals_to_the_same_bytes() {
     let inputs = Inputs::load();
-    let derive = |side| {
-        inputs
-            .schedule()
-            .derive(&inputs.secret(), Cipher::Aes256Gcm, side)
-    };
+    let derive = |side| inputs.schedule().derive(&inputs.secret(), Cipher::Aes256Gcm, side);
     let (initiator_sealer, initiator_opener) = derive(Side::Initiator);
     let (acceptor_sealer, acceptor_opener) = derive(Side::Acceptor);
     let mut counts = [0; 2];
@@ -108,62 +95,14 @@ fn every_input_matters() {
     assert_eq!(keys_of(schedule), right);
     let other: &[u8] = b"other";
     for (name, wrong) in [
-        (
-            "initiator id",
-            KeySchedule {
-                initiator_connection_id: 1,
-                ..schedule
-            },
-        ),
-        (
-            "acceptor id",
-            KeySchedule {
-                acceptor_connection_id: 1,
-                ..schedule
-            },
-        ),
-        (
-            "initiator cert",
-            KeySchedule {
-                initiator_cert: other,
-                ..schedule
-            },
-        ),
-        (
-            "acceptor cert",
-            KeySchedule {
-                acceptor_cert: other,
-                ..schedule
-            },
-        ),
-        (
-            "initiator info",
-            KeySchedule {
-                initiator_info: other,
-                ..schedule
-            },
-        ),
-        (
-            "acceptor info",
-            KeySchedule {
-                acceptor_info: other,
-                ..schedule
-            },
-        ),
-        (
-            "initiator nonce",
-            KeySchedule {
-                initiator_nonce: 1,
-                ..schedule
-            },
-        ),
-        (
-            "acceptor nonce",
-            KeySchedule {
-                acceptor_nonce: 1,
-                ..schedule
-            },
-        ),
+        ("initiator id", KeySchedule { initiator_connection_id: 1, ..schedule }),
+        ("acceptor id", KeySchedule { acceptor_connection_id: 1, ..schedule }),
+        ("initiator cert", KeySchedule { initiator_cert: other, ..schedule }),
+        ("acceptor cert", KeySchedule { acceptor_cert: other, ..schedule }),
+        ("initiator info", KeySchedule { initiator_info: other, ..schedule }),
+        ("acceptor info", KeySchedule { acceptor_info: other, ..schedule }),
+        ("initiator nonce", KeySchedule { initiator_nonce: 1, ..schedule }),
+        ("acceptor nonce", KeySchedule { acceptor_nonce: 1, ..schedule }),
     ] {
         assert_ne!(keys_of(wrong), right, "{name}");
     }
@@ -172,8 +111,6 @@ fn every_input_matters() {
 #[test]
 fn null_needs_no_keys() {
     let inputs = Inputs::load();
-    let (sealer, opener) = inputs
-        .schedule()
-        .derive(&inputs.secret(), Cipher::Null, Side::Acceptor);
+    let (sealer, opener) = inputs.schedule().derive(&inputs.secret(), Cipher::Null, Side::Acceptor);
     assert_eq!((sealer.overhead(), opener.overhead()), (0, 0));
 }

@@ -11,11 +11,7 @@ fn pair() -> (Sealer, Opener) {
 fn the_packet_number_is_added_to_the_first_eight_bytes() {
     assert_eq!(nonce(&IV, 0), IV);
     let wrapped = [0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4];
-    assert_eq!(
-        nonce(&IV, 2),
-        wrapped,
-        "wraps without a carry into the rest"
-    );
+    assert_eq!(nonce(&IV, 2), wrapped, "wraps without a carry into the rest");
     let low = nonce(&[0; 12], 0x0102_0304_0506_0708);
     assert_eq!(low, [8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 0]);
     assert_eq!(nonce(&IV, u64::MAX)[0], 0xfd);
@@ -113,8 +109,5 @@ fn null_protects_nothing_and_adds_nothing() {
 #[test]
 fn debug_shows_no_key() {
     let (sealer, opener) = pair();
-    assert_eq!(
-        format!("{sealer:?} {opener:?}"),
-        "Sealer(Aes256Gcm) Opener(Aes256Gcm)"
-    );
+    assert_eq!(format!("{sealer:?} {opener:?}"), "Sealer(Aes256Gcm) Opener(Aes256Gcm)");
 }

@@ -3,10 +3,8 @@ use gamewire_wire::messages;
 use super::*;
 use crate::{Certificate, SeededEntropy, testing::Recording};
 
-const BOTH: OfferParameters<'_> = OfferParameters {
-    ciphers: &[Cipher::Aes256Gcm, Cipher::Null],
-    extensions: None,
-};
+const BOTH: OfferParameters<'_> =
+    OfferParameters { ciphers: &[Cipher::Aes256Gcm, Cipher::Null], extensions: None };
 
 fn signing() -> SigningKey {
     SigningKey::from_seed([8; 32])
@@ -37,10 +35,9 @@ fn both_recorded_infos_verify() {
     let recording = Recording::load();
     let request: messages::ConnectRequest = recording.message("ConnectRequest");
     let ok: messages::ConnectOk = recording.message("ConnectOK");
-    for (name, crypt, cert) in [
-        ("client", request.crypt, request.cert),
-        ("server", ok.crypt, ok.cert),
-    ] {
+    for (name, crypt, cert) in
+        [("client", request.crypt, request.cert), ("server", ok.crypt, ok.cert)]
+    {
         let cert = cert.unwrap().cert.unwrap();
         let key = Certificate::decode(&cert).unwrap().key;
         let info = PeerCryptInfo::verify(&crypt.unwrap(), &key, Some(13)).unwrap();
@@ -62,10 +59,7 @@ fn the_recorded_offer_is_rebuilt_byte_for_byte() {
     let request: messages::ConnectRequest = recording.message("ConnectRequest");
     let exchange = KeyExchange::from_bytes(recording.array("client_x25519_private"));
     let signing = SigningKey::from_seed(recording.array("client_ed25519_private"));
-    let parameters = OfferParameters {
-        ciphers: &[Cipher::Aes256Gcm],
-        extensions: None,
-    };
+    let parameters = OfferParameters { ciphers: &[Cipher::Aes256Gcm], extensions: None };
     let nonce = recording.number("client_nonce");
     let offer = CryptOffer::from_parts(exchange, nonce, &signing, parameters);
     assert_eq!(Some(offer.to_message()), request.crypt);
@@ -100,10 +94,7 @@ fn forged_and_foreign_signatures_are_refused() {
     changed.info = Some(bytes.into());
     assert_eq!(verify(&changed), Err(CryptInfoError::BadSignature));
     for signature in [None, Some(Bytes::new()), Some(Bytes::from_static(&[0; 64]))] {
-        let signed = SessionCryptInfoSigned {
-            signature,
-            ..good.clone()
-        };
+        let signed = SessionCryptInfoSigned { signature, ..good.clone() };
         assert_eq!(verify(&signed), Err(CryptInfoError::BadSignature));
     }
     let other = SigningKey::from_seed([9; 32]).public_key();
@@ -134,35 +125,21 @@ fn what_is_not_a_crypt_info_is_refused() {
 #[test]
 fn keys_of_other_kinds_and_lengths_are_refused() {
     for key_type in [None, Some(0), Some(2), Some(-1)] {
-        let info = SessionCryptInfo {
-            key_type,
-            ..good_info()
-        };
+        let info = SessionCryptInfo { key_type, ..good_info() };
         assert_eq!(verify(&sign(&info)), Err(CryptInfoError::BadKey));
     }
     for length in [0, 1, 31, 33, 64] {
         let key_data = Some(Bytes::from(vec![5; length]));
-        let info = SessionCryptInfo {
-            key_data,
-            ..good_info()
-        };
+        let info = SessionCryptInfo { key_data, ..good_info() };
         assert_eq!(verify(&sign(&info)), Err(CryptInfoError::BadKey));
     }
-    let info = SessionCryptInfo {
-        key_data: None,
-        ..good_info()
-    };
+    let info = SessionCryptInfo { key_data: None, ..good_info() };
     assert_eq!(verify(&sign(&info)), Err(CryptInfoError::BadKey));
 }
 
 #[test]
 fn versions() {
-    let with = |version| {
-        sign(&SessionCryptInfo {
-            protocol_version: version,
-            ..good_info()
-        })
-    };
+    let with = |version| sign(&SessionCryptInfo { protocol_version: version, ..good_info() });
     assert_eq!(verify(&with(None)), Err(CryptInfoError::TooOld(0)));
     assert_eq!(verify(&with(Some(7))), Err(CryptInfoError::TooOld(7)));
     for version in [8, 13, 14, u32::MAX] {
@@ -171,10 +148,7 @@ fn versions() {
     }
     let key = signing().public_key();
     let changed = PeerCryptInfo::verify(&with(Some(12)), &key, Some(13));
-    let expected = CryptInfoError::VersionChanged {
-        claimed: 12,
-        earlier: 13,
-    };
+    let expected = CryptInfoError::VersionChanged { claimed: 12, earlier: 13 };
     assert_eq!(changed, Err(expected));
 }
 
@@ -191,11 +165,7 @@ fn cipher_lists() {
         (vec![2; 1000], vec![Cipher::Aes256Gcm], None),
     ] {
         let ciphers = numbers.clone();
-        let info = verify(&sign(&SessionCryptInfo {
-            ciphers,
-            ..good_info()
-        }))
-        .unwrap();
+        let info = verify(&sign(&SessionCryptInfo { ciphers, ..good_info() })).unwrap();
         assert_eq!(info.ciphers, known, "{numbers:?}");
         assert_eq!(info.sole_cipher().ok(), sole, "{numbers:?}");
     }

@@ -51,11 +51,7 @@ pub fn decode(text: &str) -> Result<Vec<u8>, Base64Error> {
             filled = 0;
         }
     }
-    if filled == 0 {
-        Ok(bytes)
-    } else {
-        Err(Base64Error)
-    }
+    if filled == 0 { Ok(bytes) } else { Err(Base64Error) }
 }
 
 fn sextet(character: u8) -> Option<u8> {

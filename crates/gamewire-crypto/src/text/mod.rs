@@ -45,11 +45,7 @@ pub enum TextError {
 
 /// A certificate as a block of text.
 pub fn encode_certificate(signed: &CertificateSigned) -> String {
-    encode_block(
-        CERT_LABEL,
-        &encode_base64(&signed.encode_to_vec()),
-        CERT_LINE_LEN,
-    )
+    encode_block(CERT_LABEL, &encode_base64(&signed.encode_to_vec()), CERT_LINE_LEN)
 }
 
 /// The certificate in a block of text; white space in the body does not matter. Nothing of the
@@ -86,12 +82,9 @@ fn find_block<'a>(label: &'static str, text: &'a str) -> Result<&'a str, TextErr
         return Err(TextError::TooLong);
     }
     let missing = TextError::NoBlock(label);
-    let (_, after) = text
-        .split_once(&format!("-----BEGIN {label}-----"))
-        .ok_or_else(|| missing.clone())?;
-    let (body, _) = after
-        .split_once(&format!("-----END {label}-----"))
-        .ok_or(missing)?;
+    let (_, after) =
+        text.split_once(&format!("-----BEGIN {label}-----")).ok_or_else(|| missing.clone())?;
+    let (body, _) = after.split_once(&format!("-----END {label}-----")).ok_or(missing)?;
     Ok(body)
 }
 

@@ -161,11 +161,7 @@ impl<'a> Reader<'a> {
     }
 
     fn expect(&mut self, bytes: &[u8]) -> Result<(), TextError> {
-        if self.take(bytes.len())? == bytes {
-            Ok(())
-        } else {
-            Err(damaged())
-        }
+        if self.take(bytes.len())? == bytes { Ok(()) } else { Err(damaged()) }
     }
 
     fn number(&mut self) -> Result<u32, TextError> {
@@ -179,10 +175,6 @@ impl<'a> Reader<'a> {
     }
 
     fn end(&self) -> Result<(), TextError> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(damaged())
-        }
+        if self.0.is_empty() { Ok(()) } else { Err(damaged()) }
     }
 }

@@ -19,10 +19,7 @@ fn what_ssh_keygen_writes() {
     assert_eq!(private.public_key(), public);
     let signature = private.sign(b"message");
     assert_eq!(public.verify(b"message", &signature), Ok(()));
-    assert_eq!(
-        encode_public_key(&public, "gamewire fixture"),
-        PUBLIC.trim_end()
-    );
+    assert_eq!(encode_public_key(&public, "gamewire fixture"), PUBLIC.trim_end());
 }
 
 #[test]
@@ -72,11 +69,7 @@ fn other_private_keys_are_refused() {
 fn damaged_private_keys_are_refused() {
     let bytes = decode_base64(find_block("OPENSSH PRIVATE KEY", PRIVATE).unwrap()).unwrap();
     let decode = |bytes: &[u8]| {
-        decode_private_key(&encode_block(
-            "OPENSSH PRIVATE KEY",
-            &encode_base64(bytes),
-            70,
-        ))
+        decode_private_key(&encode_block("OPENSSH PRIVATE KEY", &encode_base64(bytes), 70))
     };
     assert!(decode(&bytes).is_ok());
     for length in 0..bytes.len() {
@@ -99,10 +92,7 @@ fn public_key_lines() {
     let public = key().public_key();
     let bare = encode_public_key(&public, "");
     assert_eq!(decode_public_key(&bare), Ok(public));
-    assert_eq!(
-        decode_public_key(&format!("  {bare} a comment\n")),
-        Ok(public)
-    );
+    assert_eq!(decode_public_key(&format!("  {bare} a comment\n")), Ok(public));
     for (line, expected) in [
         ("", TextError::WrongAlgorithm),
         ("ssh-rsa AAAA", TextError::WrongAlgorithm),
@@ -112,10 +102,7 @@ fn public_key_lines() {
     ] {
         assert_eq!(decode_public_key(line), Err(expected), "{line:?}");
     }
-    assert_eq!(
-        decode_public_key(&"a".repeat(MAX_TEXT_LEN + 1)),
-        Err(TextError::TooLong)
-    );
+    assert_eq!(decode_public_key(&"a".repeat(MAX_TEXT_LEN + 1)), Err(TextError::TooLong));
 }
 
 #[test]
@@ -135,14 +122,8 @@ fn certificates() {
     for (text, expected) in [
         (String::new(), TextError::NoBlock("STEAMDATAGRAM CERT")),
         (PRIVATE.to_owned(), TextError::NoBlock("STEAMDATAGRAM CERT")),
-        (
-            encode_block(CERT_LABEL, "/////w==", 72),
-            TextError::Malformed("certificate"),
-        ),
-        (
-            encode_block(CERT_LABEL, "?", 72),
-            TextError::Base64(Base64Error),
-        ),
+        (encode_block(CERT_LABEL, "/////w==", 72), TextError::Malformed("certificate")),
+        (encode_block(CERT_LABEL, "?", 72), TextError::Base64(Base64Error)),
         ("x".repeat(MAX_TEXT_LEN + 1), TextError::TooLong),
     ] {
         assert_eq!(decode_certificate(&text), Err(expected));

@@ -27,11 +27,7 @@ impl AllowWithoutAuth {
     /// The policy where none is configured: refuse once there is a root to ask, else allow as
     /// Valve's open-source build does (design decision 7).
     pub fn default_for(store: &TrustStore) -> Self {
-        if store.has_roots() {
-            Self::Refuse
-        } else {
-            Self::Allow
-        }
+        if store.has_roots() { Self::Refuse } else { Self::Allow }
     }
 }
 
@@ -58,11 +54,7 @@ pub fn accept(
         Trust::Chain { .. } => return Decision::Accept,
         Trust::Unsigned | Trust::Untrusted(_) => {}
     }
-    let policy = if is_loopback {
-        policy.max(loopback_policy)
-    } else {
-        policy
-    };
+    let policy = if is_loopback { policy.max(loopback_policy) } else { policy };
     match policy {
         AllowWithoutAuth::Refuse => Decision::Refuse,
         AllowWithoutAuth::Warn => Decision::AcceptWithWarning,

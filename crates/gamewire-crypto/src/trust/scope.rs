@@ -42,12 +42,9 @@ impl Allowed {
     pub fn intersection(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::Any, limit) | (limit, Self::Any) => limit.clone(),
-            (Self::Only(list), Self::Only(_)) => Self::Only(
-                list.iter()
-                    .copied()
-                    .filter(|&item| other.contains(item))
-                    .collect(),
-            ),
+            (Self::Only(list), Self::Only(_)) => {
+                Self::Only(list.iter().copied().filter(|&item| other.contains(item)).collect())
+            }
         }
     }
 }
@@ -63,17 +60,11 @@ pub struct Scope {
 
 impl Scope {
     /// Everything.
-    pub const UNLIMITED: Self = Self {
-        apps: Allowed::Any,
-        pops: Allowed::Any,
-    };
+    pub const UNLIMITED: Self = Self { apps: Allowed::Any, pops: Allowed::Any };
 
     /// From lists as in certificates: an empty one does not limit.
     pub fn from_lists(app_ids: &[u32], pops: &[u32]) -> Self {
-        Self {
-            apps: Allowed::from_list(app_ids),
-            pops: Allowed::from_list(pops),
-        }
+        Self { apps: Allowed::from_list(app_ids), pops: Allowed::from_list(pops) }
     }
 
     /// What both cover.

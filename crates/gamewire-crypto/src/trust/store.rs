@@ -261,11 +261,7 @@ impl<'a> Chains<'a> {
         for (index, ca) in intermediates.iter().enumerate() {
             by_signer.entry(ca.ca_key_id).or_default().push((index, ca));
         }
-        Self {
-            by_signer,
-            checked: BTreeMap::new(),
-            found: Vec::new(),
-        }
+        Self { by_signer, checked: BTreeMap::new(), found: Vec::new() }
     }
 
     fn next_level(&mut self, level: &[Authority]) -> Result<Vec<Authority>, StoreError> {

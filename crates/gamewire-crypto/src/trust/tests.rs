@@ -68,19 +68,11 @@ fn store_with(cas: &[CertificateSigned], extra: impl FnOnce(&mut TrustStoreBuild
 }
 
 fn context() -> VerifyContext<'static> {
-    VerifyContext {
-        now_unix: u64::from(NOW),
-        app_id: APP,
-        pop: None,
-        expected_identity: None,
-    }
+    VerifyContext { now_unix: u64::from(NOW), app_id: APP, pop: None, expected_identity: None }
 }
 
 fn at(now: u32) -> VerifyContext<'static> {
-    VerifyContext {
-        now_unix: u64::from(now),
-        ..context()
-    }
+    VerifyContext { now_unix: u64::from(now), ..context() }
 }
 
 /// Root, one CA `ca`, and `leaf` signed by it.
@@ -109,32 +101,17 @@ fn a_root_vouches() {
     assert_eq!(verified.key(), &public(PEER));
     assert_eq!(verified.identity(), Some(&identity("str:alice")));
     assert!(verified.is_authenticated());
-    let trust = Trust::Chain {
-        root_key_id: id(ROOT),
-        ca_key_id: id(ROOT),
-        depth: 0,
-    };
+    let trust = Trust::Chain { root_key_id: id(ROOT), ca_key_id: id(ROOT), depth: 0 };
     assert_eq!(verified.trust, trust);
 }
 
 #[test]
 fn a_ca_vouches() {
-    let short = Certificate {
-        time_expiry: Some(NOW + 60),
-        ..ca(CA)
-    };
+    let short = Certificate { time_expiry: Some(NOW + 60), ..ca(CA) };
     let verified = under_ca(&short, &leaf(), &context()).unwrap();
-    let trust = Trust::Chain {
-        root_key_id: id(ROOT),
-        ca_key_id: id(CA),
-        depth: 1,
-    };
+    let trust = Trust::Chain { root_key_id: id(ROOT), ca_key_id: id(CA), depth: 1 };
     assert_eq!(verified.trust, trust);
-    assert_eq!(
-        verified.expiry_unix,
-        Some(u64::from(NOW + 60)),
-        "the chain's, not the leaf's"
-    );
+    assert_eq!(verified.expiry_unix, Some(u64::from(NOW + 60)), "the chain's, not the leaf's");
 }
 
 #[test]
@@ -149,10 +126,7 @@ fn unsigned_is_told_from_untrusted() {
 
     let foreign = leaf().sign(&key(CA));
     let verified = store.verify(&foreign, &context()).unwrap();
-    assert_eq!(
-        verified.trust,
-        Trust::Untrusted(ChainError::UnknownCa(id(CA)))
-    );
+    assert_eq!(verified.trust, Trust::Untrusted(ChainError::UnknownCa(id(CA))));
     assert!(!verified.is_authenticated());
     let nobody = TrustStore::empty().verify(&foreign, &context()).unwrap();
     assert_eq!(nobody.trust, verified.trust);
@@ -173,32 +147,20 @@ fn bad_signature() {
         let good = leaf().sign(&key(signer));
         assert!(store.verify_trusted(&good, &context()).is_ok());
         // The key id names the CA, the signature is the peer's own.
-        let forged = CertificateSigned {
-            ca_key_id: good.ca_key_id,
-            ..leaf().sign(&key(PEER))
-        };
+        let forged = CertificateSigned { ca_key_id: good.ca_key_id, ..leaf().sign(&key(PEER)) };
         assert_eq!(
             chain_error(store.verify_trusted(&forged, &context())),
             ChainError::BadSignature
         );
-        let more = Certificate {
-            app_ids: vec![APP, 570],
-            ..leaf()
-        };
-        let changed = CertificateSigned {
-            cert: Some(more.encode()),
-            ..good.clone()
-        };
+        let more = Certificate { app_ids: vec![APP, 570], ..leaf() };
+        let changed = CertificateSigned { cert: Some(more.encode()), ..good.clone() };
         assert_eq!(
             chain_error(store.verify_trusted(&changed, &context())),
             ChainError::BadSignature
         );
         for signature in [&[][..], &[0; 63], &[0; 64]] {
             let ca_signature = Some(Bytes::copy_from_slice(signature));
-            let signed = CertificateSigned {
-                ca_signature,
-                ..good.clone()
-            };
+            let signed = CertificateSigned { ca_signature, ..good.clone() };
             assert_eq!(
                 chain_error(store.verify_trusted(&signed, &context())),
                 ChainError::BadSignature
@@ -243,21 +205,14 @@ fn times_of_the_certificate() {
 
 #[test]
 fn a_signed_certificate_must_end() {
-    let endless = Certificate {
-        time_expiry: None,
-        ..leaf()
-    };
+    let endless = Certificate { time_expiry: None, ..leaf() };
     let result = store_of(&[]).verify_trusted(&endless.sign(&key(ROOT)), &context());
     assert_eq!(chain_error(result), ChainError::NoExpiry);
 }
 
 #[test]
 fn times_of_the_ca() {
-    let endless = Certificate {
-        time_created: None,
-        time_expiry: Some(u32::MAX),
-        ..leaf()
-    };
+    let endless = Certificate { time_created: None, time_expiry: Some(u32::MAX), ..leaf() };
     let check = |now| under_ca(&ca(CA), &endless, &at(now));
     let (created, expiry) = (NOW - DAY, NOW + 100 * DAY);
     assert!(check(created - SKEW).is_ok());
@@ -271,16 +226,9 @@ fn times_of_the_ca() {
 /// The CA in the middle of a chain of two is the one that limits it.
 #[test]
 fn times_of_the_upper_ca() {
-    let endless = |seed| Certificate {
-        time_created: None,
-        time_expiry: Some(u32::MAX),
-        ..ca(seed)
-    };
-    let leaf = Certificate {
-        time_created: None,
-        time_expiry: Some(u32::MAX),
-        ..leaf()
-    };
+    let endless =
+        |seed| Certificate { time_created: None, time_expiry: Some(u32::MAX), ..ca(seed) };
+    let leaf = Certificate { time_created: None, time_expiry: Some(u32::MAX), ..leaf() };
     let cas = [ca(CA + 1).sign(&key(ROOT)), endless(CA).sign(&key(CA + 1))];
     let store = store_of(&cas);
     let check = |now| store.verify_trusted(&leaf.sign(&key(CA)), &at(now));
@@ -294,72 +242,35 @@ fn times_of_the_upper_ca() {
 
 #[test]
 fn times_at_the_ends_of_the_number_range() {
-    let always = Certificate {
-        time_created: Some(0),
-        time_expiry: Some(u32::MAX),
-        ..leaf()
-    };
+    let always = Certificate { time_created: Some(0), time_expiry: Some(u32::MAX), ..leaf() };
     let store = store_of(&[]);
     for now_unix in [0, 1, u64::from(u32::MAX)] {
-        let context = VerifyContext {
-            now_unix,
-            ..context()
-        };
-        assert!(
-            store
-                .verify_trusted(&always.sign(&key(ROOT)), &context)
-                .is_ok()
-        );
+        let context = VerifyContext { now_unix, ..context() };
+        assert!(store.verify_trusted(&always.sign(&key(ROOT)), &context).is_ok());
     }
-    let context = VerifyContext {
-        now_unix: u64::MAX,
-        ..context()
-    };
+    let context = VerifyContext { now_unix: u64::MAX, ..context() };
     let result = store.verify_trusted(&always.sign(&key(ROOT)), &context);
-    assert_eq!(
-        chain_error(result),
-        ChainError::Expired(u64::from(u32::MAX))
-    );
+    assert_eq!(chain_error(result), ChainError::Expired(u64::from(u32::MAX)));
 }
 
 #[test]
 fn app_not_in_the_certificate() {
     for app_id in [0, APP - 1, APP + 1] {
-        let context = VerifyContext {
-            app_id,
-            ..context()
-        };
+        let context = VerifyContext { app_id, ..context() };
         for signed in [leaf().sign(&key(ROOT)), leaf().unsigned()] {
-            assert_eq!(
-                store_of(&[]).verify(&signed, &context),
-                Err(CertError::App(app_id))
-            );
+            assert_eq!(store_of(&[]).verify(&signed, &context), Err(CertError::App(app_id)));
         }
     }
 }
 
 #[test]
 fn app_not_in_the_cas_scope() {
-    let limited = Certificate {
-        app_ids: vec![570, 730],
-        ..ca(CA)
-    };
+    let limited = Certificate { app_ids: vec![570, 730], ..ca(CA) };
     let result = under_ca(&limited, &leaf(), &context());
     assert_eq!(result, Err(CertError::AppOutsideCa(APP)));
     // Apps of the leaf that the CA may not vouch for do not help, the others still hold.
-    let wide = Certificate {
-        app_ids: vec![APP, 570],
-        ..leaf()
-    };
-    let verified = under_ca(
-        &limited,
-        &wide,
-        &VerifyContext {
-            app_id: 570,
-            ..context()
-        },
-    )
-    .unwrap();
+    let wide = Certificate { app_ids: vec![APP, 570], ..leaf() };
+    let verified = under_ca(&limited, &wide, &VerifyContext { app_id: 570, ..context() }).unwrap();
     assert_eq!(verified.scope.apps, Allowed::Only(vec![570]));
     let result = under_ca(&limited, &wide, &context());
     assert_eq!(result, Err(CertError::AppOutsideCa(APP)));
@@ -370,95 +281,48 @@ fn app_not_in_the_cas_scope() {
 
 #[test]
 fn a_certificate_without_apps_does_not_widen_its_ca() {
-    let limited = Certificate {
-        app_ids: vec![570],
-        ..ca(CA)
-    };
-    let server = Certificate {
-        identity: None,
-        app_ids: vec![],
-        pops: vec![STO],
-        ..leaf()
-    };
+    let limited = Certificate { app_ids: vec![570], ..ca(CA) };
+    let server = Certificate { identity: None, app_ids: vec![], pops: vec![STO], ..leaf() };
     let result = under_ca(&limited, &server, &context());
     assert_eq!(result, Err(CertError::AppOutsideCa(APP)));
-    assert!(
-        under_ca(
-            &limited,
-            &server,
-            &VerifyContext {
-                app_id: 570,
-                ..context()
-            }
-        )
-        .is_ok()
-    );
+    assert!(under_ca(&limited, &server, &VerifyContext { app_id: 570, ..context() }).is_ok());
     assert!(under_ca(&ca(CA), &server, &context()).is_ok());
 }
 
 #[test]
 fn an_identity_needs_an_app() {
-    let appless = Certificate {
-        app_ids: vec![],
-        ..leaf()
-    };
+    let appless = Certificate { app_ids: vec![], ..leaf() };
     for signed in [appless.sign(&key(ROOT)), appless.unsigned()] {
-        assert_eq!(
-            store_of(&[]).verify(&signed, &context()),
-            Err(CertError::NoApp)
-        );
+        assert_eq!(store_of(&[]).verify(&signed, &context()), Err(CertError::NoApp));
     }
 }
 
 #[test]
 fn pop_not_in_the_certificate() {
-    let in_sto = Certificate {
-        pops: vec![STO],
-        ..leaf()
-    };
+    let in_sto = Certificate { pops: vec![STO], ..leaf() };
     let context = |pop| VerifyContext { pop, ..context() };
     for signed in [in_sto.sign(&key(ROOT)), in_sto.unsigned()] {
         let store = store_of(&[]);
         assert!(store.verify(&signed, &context(Some(STO))).is_ok());
         assert!(store.verify(&signed, &context(None)).is_ok());
-        assert_eq!(
-            store.verify(&signed, &context(Some(ATL))),
-            Err(CertError::Pop(ATL))
-        );
+        assert_eq!(store.verify(&signed, &context(Some(ATL))), Err(CertError::Pop(ATL)));
     }
 }
 
 /// GNS#400: the CA was not authorised for the PoP, and was believed.
 #[test]
 fn pop_not_in_the_cas_scope() {
-    let limited = Certificate {
-        pops: vec![ATL],
-        ..ca(CA)
-    };
-    let in_sto = Certificate {
-        pops: vec![STO],
-        ..leaf()
-    };
-    let in_both = Certificate {
-        pops: vec![STO, ATL],
-        ..leaf()
-    };
+    let limited = Certificate { pops: vec![ATL], ..ca(CA) };
+    let in_sto = Certificate { pops: vec![STO], ..leaf() };
+    let in_both = Certificate { pops: vec![STO, ATL], ..leaf() };
     let check = |leaf: &Certificate, pop| {
         under_ca(&limited, leaf, &VerifyContext { pop, ..context() }).map(|v| v.scope.pops)
     };
     assert_eq!(check(&in_sto, Some(STO)), Err(CertError::PopOutsideCa));
-    assert_eq!(
-        check(&in_sto, None),
-        Err(CertError::PopOutsideCa),
-        "nothing in common"
-    );
+    assert_eq!(check(&in_sto, None), Err(CertError::PopOutsideCa), "nothing in common");
     assert_eq!(check(&in_both, Some(STO)), Err(CertError::PopOutsideCa));
     assert_eq!(check(&in_both, Some(ATL)), Ok(Allowed::Only(vec![ATL])));
-    assert_eq!(
-        check(&leaf(), Some(STO)),
-        Err(CertError::PopOutsideCa),
-        "no list of its own"
-    );
+    assert_eq!(check(&leaf(), Some(STO)), Err(CertError::PopOutsideCa), "no list of its own");
     assert_eq!(check(&leaf(), Some(ATL)), Ok(Allowed::Only(vec![ATL])));
 }
 
@@ -466,21 +330,12 @@ fn pop_not_in_the_cas_scope() {
 fn identity_must_be_the_expected_one() {
     let (alice, bob) = (identity("str:alice"), identity("str:bob"));
     static LOCALHOST: Identity = Identity::localhost();
-    let expecting = |expected| VerifyContext {
-        expected_identity: Some(expected),
-        ..context()
-    };
+    let expecting = |expected| VerifyContext { expected_identity: Some(expected), ..context() };
     for signed in [leaf().sign(&key(ROOT)), leaf().unsigned()] {
         let store = store_of(&[]);
         assert!(store.verify(&signed, &expecting(&alice)).is_ok());
-        assert_eq!(
-            store.verify(&signed, &expecting(&bob)),
-            Err(CertError::Identity)
-        );
-        assert_eq!(
-            store.verify(&signed, &expecting(&LOCALHOST)),
-            Err(CertError::Identity)
-        );
+        assert_eq!(store.verify(&signed, &expecting(&bob)), Err(CertError::Identity));
+        assert_eq!(store.verify(&signed, &expecting(&LOCALHOST)), Err(CertError::Identity));
     }
 }
 
@@ -488,19 +343,10 @@ fn identity_must_be_the_expected_one() {
 fn localhost_and_nobody_are_free_form_if_unsigned() {
     let alice = identity("str:alice");
     for name in [None, Some(Identity::localhost())] {
-        let certificate = Certificate {
-            identity: name,
-            app_ids: vec![],
-            ..leaf()
-        };
+        let certificate = Certificate { identity: name, app_ids: vec![], ..leaf() };
         for expected_identity in [None, Some(&alice)] {
-            let context = VerifyContext {
-                expected_identity,
-                ..context()
-            };
-            let verified = store_of(&[])
-                .verify(&certificate.unsigned(), &context)
-                .unwrap();
+            let context = VerifyContext { expected_identity, ..context() };
+            let verified = store_of(&[]).verify(&certificate.unsigned(), &context).unwrap();
             assert_eq!(verified.trust, Trust::Unsigned);
         }
     }
@@ -509,26 +355,12 @@ fn localhost_and_nobody_are_free_form_if_unsigned() {
 #[test]
 fn nobody_signed_must_be_an_anonymous_server_in_a_pop() {
     let store = store_of(&[]);
-    let nobody = Certificate {
-        identity: None,
-        ..leaf()
-    };
-    let server = Certificate {
-        pops: vec![STO],
-        ..nobody.clone()
-    };
-    let localhost = Certificate {
-        identity: Some(Identity::localhost()),
-        ..nobody.clone()
-    };
+    let nobody = Certificate { identity: None, ..leaf() };
+    let server = Certificate { pops: vec![STO], ..nobody.clone() };
+    let localhost = Certificate { identity: Some(Identity::localhost()), ..nobody.clone() };
     let verify = |certificate: &Certificate, expected_identity| {
-        let context = VerifyContext {
-            expected_identity,
-            ..context()
-        };
-        store
-            .verify(&certificate.sign(&key(ROOT)), &context)
-            .map(|v| v.is_authenticated())
+        let context = VerifyContext { expected_identity, ..context() };
+        store.verify(&certificate.sign(&key(ROOT)), &context).map(|v| v.is_authenticated())
     };
     assert_eq!(verify(&nobody, None), Err(CertError::Anonymous));
     assert_eq!(verify(&localhost, None), Err(CertError::Anonymous));
@@ -607,11 +439,7 @@ fn depth_is_bounded() {
 #[test]
 fn loops_do_no_harm() {
     let (a, b) = (CA, CA + 1);
-    let circle = [
-        ca(a).sign(&key(b)),
-        ca(b).sign(&key(a)),
-        ca(a).sign(&key(a)),
-    ];
+    let circle = [ca(a).sign(&key(b)), ca(b).sign(&key(a)), ca(a).sign(&key(a))];
     let signed = leaf().sign(&key(b));
     let result = store_of(&circle).verify_trusted(&signed, &context());
     assert_eq!(chain_error(result), ChainError::UntrustedCa(id(b)));
@@ -634,9 +462,7 @@ fn cas_that_sign_each_other_crosswise_are_bounded() {
     for a in 0..12 {
         builder.intermediate(&ca(CA + a).sign(&key(ROOT))).unwrap();
         for b in (0..12).filter(|&b| b != a) {
-            builder
-                .intermediate(&ca(CA + a).sign(&key(CA + b)))
-                .unwrap();
+            builder.intermediate(&ca(CA + a).sign(&key(CA + b))).unwrap();
         }
     }
     assert_eq!(builder.build().unwrap_err(), StoreError::Full);
@@ -644,29 +470,12 @@ fn cas_that_sign_each_other_crosswise_are_bounded() {
 
 #[test]
 fn scopes_narrow_along_the_chain() {
-    let upper = Certificate {
-        app_ids: vec![APP, 570],
-        pops: vec![STO, ATL],
-        ..ca(CA + 1)
-    };
-    let lower = Certificate {
-        app_ids: vec![APP, 730],
-        ..ca(CA)
-    };
+    let upper = Certificate { app_ids: vec![APP, 570], pops: vec![STO, ATL], ..ca(CA + 1) };
+    let lower = Certificate { app_ids: vec![APP, 730], ..ca(CA) };
     let store = store_of(&[upper.sign(&key(ROOT)), lower.sign(&key(CA + 1))]);
-    let wide = Certificate {
-        app_ids: vec![APP, 570, 730],
-        ..leaf()
-    };
-    let check = |app_id| {
-        store.verify_trusted(
-            &wide.sign(&key(CA)),
-            &VerifyContext {
-                app_id,
-                ..context()
-            },
-        )
-    };
+    let wide = Certificate { app_ids: vec![APP, 570, 730], ..leaf() };
+    let check =
+        |app_id| store.verify_trusted(&wide.sign(&key(CA)), &VerifyContext { app_id, ..context() });
     let verified = check(APP).unwrap();
     assert_eq!(verified.scope, Scope::from_lists(&[APP], &[STO, ATL]));
     for app_id in [570, 730] {
@@ -676,18 +485,11 @@ fn scopes_narrow_along_the_chain() {
 
 #[test]
 fn a_chain_with_nothing_in_common_is_refused() {
-    let apps = |list: &[u32], seed| Certificate {
-        app_ids: list.to_vec(),
-        ..ca(seed)
-    };
-    let pops = |list: &[u32], seed| Certificate {
-        pops: list.to_vec(),
-        ..ca(seed)
-    };
-    for (upper, lower) in [
-        (apps(&[570], CA + 1), apps(&[APP], CA)),
-        (pops(&[STO], CA + 1), pops(&[ATL], CA)),
-    ] {
+    let apps = |list: &[u32], seed| Certificate { app_ids: list.to_vec(), ..ca(seed) };
+    let pops = |list: &[u32], seed| Certificate { pops: list.to_vec(), ..ca(seed) };
+    for (upper, lower) in
+        [(apps(&[570], CA + 1), apps(&[APP], CA)), (pops(&[STO], CA + 1), pops(&[ATL], CA))]
+    {
         let store = store_of(&[upper.sign(&key(ROOT)), lower.sign(&key(CA + 1))]);
         let result = store.verify_trusted(&leaf().sign(&key(CA)), &context());
         assert_eq!(chain_error(result), ChainError::EmptyScope);
@@ -697,36 +499,20 @@ fn a_chain_with_nothing_in_common_is_refused() {
 #[test]
 fn a_roots_own_scope_and_times_hold() {
     let mut builder = TrustStore::builder();
-    builder
-        .scoped_root(public(ROOT), Scope::from_lists(&[570], &[]))
-        .unwrap();
-    let result = builder
-        .build()
-        .unwrap()
-        .verify(&leaf().sign(&key(ROOT)), &context());
+    builder.scoped_root(public(ROOT), Scope::from_lists(&[570], &[])).unwrap();
+    let result = builder.build().unwrap().verify(&leaf().sign(&key(ROOT)), &context());
     assert_eq!(result, Err(CertError::AppOutsideCa(APP)));
 
-    let own = Certificate {
-        app_ids: vec![APP],
-        ..ca(ROOT)
-    };
+    let own = Certificate { app_ids: vec![APP], ..ca(ROOT) };
     let mut builder = TrustStore::builder();
     builder.root_certificate(&own.sign(&key(ROOT))).unwrap();
     let store = builder.build().unwrap();
-    let long = Certificate {
-        time_expiry: Some(u32::MAX),
-        ..leaf()
-    };
+    let long = Certificate { time_expiry: Some(u32::MAX), ..leaf() };
     let signed = long.sign(&key(ROOT));
     assert!(store.verify_trusted(&signed, &context()).is_ok());
     let late = store.verify_trusted(&signed, &at(NOW + 101 * DAY));
-    assert_eq!(
-        chain_error(late),
-        ChainError::Expired(u64::from(NOW + 100 * DAY))
-    );
-    let by_another = TrustStore::builder()
-        .root_certificate(&own.sign(&key(CA)))
-        .map(|_| ());
+    assert_eq!(chain_error(late), ChainError::Expired(u64::from(NOW + 100 * DAY)));
+    let by_another = TrustStore::builder().root_certificate(&own.sign(&key(CA))).map(|_| ());
     assert_eq!(by_another, Err(StoreError::NotSelfSigned));
     let mut forged = own.sign(&key(CA));
     forged.ca_key_id = Some(id(ROOT));
@@ -736,53 +522,29 @@ fn a_roots_own_scope_and_times_hold() {
 
 #[test]
 fn a_renewed_ca_certificate_takes_over() {
-    let old = Certificate {
-        time_expiry: Some(NOW - DAY),
-        ..ca(CA)
-    };
+    let old = Certificate { time_expiry: Some(NOW - DAY), ..ca(CA) };
     let store = store_of(&[old.sign(&key(ROOT)), ca(CA).sign(&key(ROOT))]);
-    assert!(
-        store
-            .verify_trusted(&leaf().sign(&key(CA)), &context())
-            .is_ok()
-    );
+    assert!(store.verify_trusted(&leaf().sign(&key(CA)), &context()).is_ok());
     // And the one that covers this app is found, whichever comes first.
-    let narrow = Certificate {
-        app_ids: vec![570],
-        ..ca(CA)
-    };
+    let narrow = Certificate { app_ids: vec![570], ..ca(CA) };
     for cas in [[&narrow, &ca(CA)], [&ca(CA), &narrow]] {
         let store = store_of(&cas.map(|ca| ca.sign(&key(ROOT))));
-        assert!(
-            store
-                .verify_trusted(&leaf().sign(&key(CA)), &context())
-                .is_ok()
-        );
+        assert!(store.verify_trusted(&leaf().sign(&key(CA)), &context()).is_ok());
     }
 }
 
 #[test]
 fn a_peers_certificate_is_no_ca_certificate() {
     let add = |signed: &CertificateSigned| TrustStore::builder().intermediate(signed).map(|_| ());
-    let peers = Certificate {
-        time_expiry: Some(NOW + DAY),
-        ..leaf()
-    };
+    let peers = Certificate { time_expiry: Some(NOW + DAY), ..leaf() };
     assert_eq!(add(&peers.sign(&key(ROOT))), Err(StoreError::NotCa));
     assert_eq!(add(&ca(CA).unsigned()), Err(StoreError::Unsigned));
-    let endless = Certificate {
-        time_expiry: None,
-        ..ca(CA)
-    };
+    let endless = Certificate { time_expiry: None, ..ca(CA) };
     assert_eq!(add(&endless.sign(&key(ROOT))), Err(StoreError::NoExpiry));
     let missing = StoreError::Parse(CertParseError::Missing);
     assert_eq!(add(&CertificateSigned::default()), Err(missing));
     // What the peer signs with its certified key is not believed either.
-    let second = Certificate {
-        key: public(PEER + 1),
-        ..leaf()
-    }
-    .sign(&key(PEER));
+    let second = Certificate { key: public(PEER + 1), ..leaf() }.sign(&key(PEER));
     let result = store_of(&[]).verify_trusted(&second, &context());
     assert_eq!(chain_error(result), ChainError::UnknownCa(id(PEER)));
 }
@@ -801,13 +563,7 @@ fn the_store_is_bounded() {
     assert_eq!(builder.revoke(u64::MAX).unwrap_err(), StoreError::Full);
 
     let mut builder = TrustStore::builder();
-    let nth = |n: usize| {
-        Certificate {
-            time_expiry: Some(n as u32),
-            ..ca(CA)
-        }
-        .sign(&key(ROOT))
-    };
+    let nth = |n: usize| Certificate { time_expiry: Some(n as u32), ..ca(CA) }.sign(&key(ROOT));
     for n in 0..MAX_INTERMEDIATES {
         builder.intermediate(&nth(n)).unwrap();
     }
@@ -854,10 +610,7 @@ mod policy {
     fn config_values_and_defaults() {
         use AllowWithoutAuth::{Allow, Refuse, Warn};
         let from = AllowWithoutAuth::from_config;
-        assert_eq!(
-            [-1, 0, 1, 2, 3].map(from),
-            [Refuse, Refuse, Warn, Allow, Allow]
-        );
+        assert_eq!([-1, 0, 1, 2, 3].map(from), [Refuse, Refuse, Warn, Allow, Allow]);
         assert_eq!(AllowWithoutAuth::default_for(&TrustStore::empty()), Allow);
         assert_eq!(AllowWithoutAuth::default_for(&store_of(&[])), Refuse);
     }

@@ -183,13 +183,7 @@ impl TrustStore {
                 }
             }
         };
-        Ok(VerifiedCertificate {
-            certificate,
-            bytes,
-            trust,
-            scope,
-            expiry_unix,
-        })
+        Ok(VerifiedCertificate { certificate, bytes, trust, scope, expiry_unix })
     }
 
     /// Like [`verify`](Self::verify), but a root must vouch for the certificate.

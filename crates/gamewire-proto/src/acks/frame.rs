@@ -51,16 +51,13 @@ impl Statement {
         room: usize,
     ) -> Option<Self> {
         let view = View::new(ranges, floor, room)?;
-        let untold = ranges
-            .first_reaching(told_through.saturating_add(1))
-            .min(newest);
+        let untold = ranges.first_reaching(told_through.saturating_add(1)).min(newest);
         let downward = view.lowest_below(newest).map(|bottom| (bottom, newest));
         let (bottom, top) = match downward {
             Some((bottom, top)) if bottom <= untold => (bottom, top),
-            Some(_) | None => view
-                .highest_above(untold, newest)
-                .map(|top| (untold, top))
-                .or(downward)?,
+            Some(_) | None => {
+                view.highest_above(untold, newest).map(|top| (untold, top)).or(downward)?
+            }
         };
         Some(view.statement(bottom, top))
     }
@@ -78,30 +75,17 @@ impl Cost {
     fn of(acked: u64, missing: u64) -> Self {
         let limit = u64::from(MAX_ACK_COUNT);
         if acked <= limit && missing <= limit {
-            let block = AckBlock {
-                acked: acked as u32,
-                missing: missing as u32,
-            };
+            let block = AckBlock { acked: acked as u32, missing: missing as u32 };
             let bytes = PacketWriter::ack_len(&[block]) - PacketWriter::ack_len(&[]);
             return Self { bytes, blocks: 1 };
         }
-        let blocks = acked
-            .div_ceil(limit)
-            .saturating_add(missing.div_ceil(limit));
-        let blocks = usize::try_from(blocks)
-            .unwrap_or(usize::MAX)
-            .min(MAX_ACK_BLOCKS + 1);
-        Self {
-            bytes: blocks * MAX_BLOCK_LEN,
-            blocks,
-        }
+        let blocks = acked.div_ceil(limit).saturating_add(missing.div_ceil(limit));
+        let blocks = usize::try_from(blocks).unwrap_or(usize::MAX).min(MAX_ACK_BLOCKS + 1);
+        Self { bytes: blocks * MAX_BLOCK_LEN, blocks }
     }
 
     fn and(self, other: Self) -> Self {
-        Self {
-            bytes: self.bytes + other.bytes,
-            blocks: self.blocks + other.blocks,
-        }
+        Self { bytes: self.bytes + other.bytes, blocks: self.blocks + other.blocks }
     }
 }
 
@@ -119,17 +103,8 @@ impl<'a> View<'a> {
     fn new(ranges: &'a ReceivedRanges, floor: u64, room: usize) -> Option<Self> {
         let room = room.checked_sub(PacketWriter::ack_len(&[]))?;
         let oldest = ranges.at(0);
-        let first_missing = if floor < oldest.start {
-            floor
-        } else {
-            oldest.end.saturating_add(1)
-        };
-        Some(Self {
-            ranges,
-            floor,
-            first_missing,
-            room,
-        })
+        let first_missing = if floor < oldest.start { floor } else { oldest.end.saturating_add(1) };
+        Some(Self { ranges, floor, first_missing, room })
     }
 
     fn fits(&self, cost: Cost) -> bool {
@@ -153,10 +128,7 @@ impl<'a> View<'a> {
 
     /// How many numbers a frame that ends with the range at `index` says are missing below it.
     fn all_below(&self, index: usize) -> u64 {
-        self.ranges
-            .at(index)
-            .start
-            .saturating_sub(self.first_missing)
+        self.ranges.at(index).start.saturating_sub(self.first_missing)
     }
 
     fn exact_cost(&self, index: usize) -> Cost {
@@ -204,20 +176,12 @@ impl<'a> View<'a> {
     fn statement(&self, bottom: usize, top: usize) -> Statement {
         let mut blocks = SmallVec::new();
         for index in (bottom..=top).rev().filter(|&index| !self.is_unsaid(index)) {
-            let missing = if index == bottom {
-                self.all_below(index)
-            } else {
-                self.gap_below(index)
-            };
+            let missing =
+                if index == bottom { self.all_below(index) } else { self.gap_below(index) };
             push_run(&mut blocks, self.ranges.at(index).len(), missing);
         }
         let range = self.ranges.at(top);
-        Statement {
-            latest: range.end,
-            latest_at: range.end_at,
-            top,
-            blocks,
-        }
+        Statement { latest: range.end, latest_at: range.end_at, top, blocks }
     }
 }
 
@@ -229,10 +193,7 @@ fn push_run(blocks: &mut SmallVec<[AckBlock; MAX_ACK_BLOCKS]>, mut acked: u64, m
         acked -= said_acked;
         let said_missing = if acked == 0 { missing.min(limit) } else { 0 };
         missing -= said_missing;
-        blocks.push(AckBlock {
-            acked: said_acked as u32,
-            missing: said_missing as u32,
-        });
+        blocks.push(AckBlock { acked: said_acked as u32, missing: said_missing as u32 });
         if acked == 0 && missing == 0 {
             return;
         }

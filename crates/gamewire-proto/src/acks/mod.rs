@@ -178,10 +178,7 @@ impl ReceivedPackets {
 
     #[inline]
     fn keep(&mut self, now: Time, packet_number: u64, need: AckNeed) {
-        let newest_kept = self
-            .ranges
-            .newest()
-            .map_or(self.floor - 1, |range| range.end);
+        let newest_kept = self.ranges.newest().map_or(self.floor - 1, |range| range.end);
         match self.ranges.insert(packet_number, now) {
             Inserted::Next => {
                 if packet_number > newest_kept + 1 {
@@ -212,10 +209,7 @@ impl ReceivedPackets {
             return true;
         }
         if newer {
-            self.stop_waiting = StopWaiting {
-                packet_number,
-                before,
-            };
+            self.stop_waiting = StopWaiting { packet_number, before };
         }
         if before > self.floor {
             self.floor = before;
@@ -249,10 +243,7 @@ impl ReceivedPackets {
             self.schedule.said_everything();
             return false;
         };
-        let held = self
-            .schedule
-            .held_gap(now)
-            .and_then(|gap| self.ranges.last_below(gap));
+        let held = self.schedule.held_gap(now).and_then(|gap| self.ranges.last_below(gap));
         let room = max_len.min(writer.remaining());
         let statement = Statement::choose(
             &self.ranges,

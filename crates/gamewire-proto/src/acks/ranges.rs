@@ -75,11 +75,7 @@ impl ReceivedRanges {
             }
             Some(newest) if number <= newest.end => self.insert_late(number, now),
             Some(_) | None => {
-                self.ranges.push_back(Range {
-                    start: number,
-                    end: number,
-                    end_at: now,
-                });
+                self.ranges.push_back(Range { start: number, end: number, end_at: now });
                 Inserted::Next
             }
         }
@@ -96,11 +92,8 @@ impl ReceivedRanges {
         let precedes = number + 1 == above.start;
         match (follows, precedes) {
             (true, true) => {
-                self.ranges[index - 1] = Range {
-                    end: above.end,
-                    end_at: above.end_at,
-                    ..self.ranges[index - 1]
-                };
+                self.ranges[index - 1] =
+                    Range { end: above.end, end_at: above.end_at, ..self.ranges[index - 1] };
                 self.ranges.remove(index);
             }
             (true, false) => {
@@ -109,14 +102,7 @@ impl ReceivedRanges {
             }
             (false, true) => self.ranges[index].start = number,
             (false, false) => {
-                self.ranges.insert(
-                    index,
-                    Range {
-                        start: number,
-                        end: number,
-                        end_at: now,
-                    },
-                );
+                self.ranges.insert(index, Range { start: number, end: number, end_at: now });
             }
         }
         Inserted::Late

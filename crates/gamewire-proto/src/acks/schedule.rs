@@ -33,9 +33,7 @@ impl AckSchedule {
 
     /// The first number of a gap that the peer must not hear of yet.
     pub(super) fn held_gap(&self, now: Time) -> Option<u64> {
-        self.gap
-            .filter(|gap| now < gap.until)
-            .map(|gap| gap.first_missing)
+        self.gap.filter(|gap| now < gap.until).map(|gap| gap.first_missing)
     }
 
     /// A packet was recorded.
@@ -65,18 +63,12 @@ impl AckSchedule {
 
     /// The newest packet left out numbers, `first_missing` first.
     pub(super) fn on_gap(&mut self, now: Time, first_missing: u64) {
-        self.gap.get_or_insert(FreshGap {
-            first_missing,
-            until: now + REORDER_WAIT,
-        });
+        self.gap.get_or_insert(FreshGap { first_missing, until: now + REORDER_WAIT });
     }
 
     /// A late packet arrived; the newest range now starts at `newest_start`.
     pub(super) fn on_late(&mut self, newest_start: u64) {
-        if self
-            .gap
-            .is_some_and(|gap| newest_start <= gap.first_missing)
-        {
+        if self.gap.is_some_and(|gap| newest_start <= gap.first_missing) {
             self.gap = None;
         }
     }

@@ -28,17 +28,12 @@ impl Said {
     /// Whether the frame says that `number`, no more than `latest`, was received.
     fn received(&self, number: u64) -> bool {
         assert!(number <= self.latest);
-        !self
-            .missing
-            .iter()
-            .any(|&(last, len)| number <= last && last - number < len)
+        !self.missing.iter().any(|&(last, len)| number <= last && last - number < len)
     }
 
     /// Numbers from `floor` to `latest` said to be received.
     fn acked(&self, floor: u64) -> BTreeSet<u64> {
-        (floor..=self.latest)
-            .filter(|&number| self.received(number))
-            .collect()
+        (floor..=self.latest).filter(|&number| self.received(number)).collect()
     }
 }
 
@@ -69,9 +64,7 @@ fn write(acks: &mut ReceivedPackets, now: Time, max_len: usize) -> Option<Said> 
     assert!(bytes.len() <= max_len);
     let mut reader = FrameReader::new(&bytes, 1);
     let hints = LastSent(acks.newest());
-    let Ok(Some(Frame::Ack(frame))) = reader.next(&hints) else {
-        panic!("not an ack frame")
-    };
+    let Ok(Some(Frame::Ack(frame))) = reader.next(&hints) else { panic!("not an ack frame") };
     assert!(frame.blocks().len() <= MAX_ACK_BLOCKS);
     let mut missing = vec![];
     let mut at = frame.latest + 1;
@@ -83,12 +76,7 @@ fn write(acks: &mut ReceivedPackets, now: Time, max_len: usize) -> Option<Said> 
         }
     }
     assert_eq!(reader.next(&hints), Ok(None));
-    Some(Said {
-        latest: frame.latest,
-        delay: frame.delay,
-        missing,
-        len: bytes.len(),
-    })
+    Some(Said { latest: frame.latest, delay: frame.delay, missing, len: bytes.len() })
 }
 
 /// Records packets of no need, all at once.
@@ -170,16 +158,10 @@ fn more_gaps_than_fit_are_said_one_frame_after_the_other() {
         let mut told = BTreeSet::new();
         let mut frames = 0;
         acks.request_ack(settled(), Duration::ZERO);
-        while acks
-            .deadline()
-            .is_some_and(|deadline| deadline <= settled())
-        {
+        while acks.deadline().is_some_and(|deadline| deadline <= settled()) {
             let said = write(&mut acks, settled(), room).expect("room for a block");
             let acked = said.acked(2);
-            assert!(
-                acked.is_subset(&truth),
-                "a false 'received' with room for {room}"
-            );
+            assert!(acked.is_subset(&truth), "a false 'received' with room for {room}");
             told.extend(acked);
             frames += 1;
             assert!(frames <= 299, "no progress with room for {room}");
@@ -199,10 +181,7 @@ fn once_the_peer_stops_waiting_everything_fits_again() {
     receive(&mut acks, (2..900).filter(|number| number % 3 != 0));
     let first = write(&mut acks, settled(), ROOM).expect("something came");
     assert!(first.latest < 899);
-    assert!(
-        acks.deadline()
-            .is_some_and(|deadline| deadline <= settled())
-    );
+    assert!(acks.deadline().is_some_and(|deadline| deadline <= settled()));
     assert!(!acks.on_stop_waiting(900, 800));
     let said = write(&mut acks, settled(), ROOM).expect("something came");
     assert_eq!(said.latest, 899);
@@ -260,10 +239,7 @@ fn memory_is_bounded_and_the_oldest_is_forgotten_first() {
     assert_eq!(acks.ranges.len(), MAX_RECEIVED_RANGES);
     let said = write(&mut acks, settled(), ROOM).expect("something came");
     assert!(said.acked(2).iter().all(|number| number % 2 == 0));
-    assert!(
-        !said.received(2),
-        "forgotten, so it must not be acked unsaid"
-    );
+    assert!(!said.received(2), "forgotten, so it must not be acked unsaid");
 }
 
 proptest! {

@@ -15,10 +15,7 @@ impl<const WORDS: usize> SeenWindow<WORDS> {
 
     /// Everything up to `newest` counts as seen.
     pub(crate) fn new(newest: u64) -> Self {
-        Self {
-            newest,
-            words: [u64::MAX; WORDS],
-        }
+        Self { newest, words: [u64::MAX; WORDS] }
     }
 
     /// The newest number seen.

@@ -34,11 +34,7 @@ pub struct FixedRate {
 impl FixedRate {
     /// A controller inside the bounds of `config`; `rtt` is the round trip the handshake measured.
     pub fn new(config: &SendConfig, rtt: Option<Duration>) -> Self {
-        let mut rate = Self {
-            min: 0,
-            max: None,
-            rtt,
-        };
+        let mut rate = Self { min: 0, max: None, rtt };
         rate.set_config(config);
         rate
     }

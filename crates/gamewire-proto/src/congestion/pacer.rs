@@ -45,12 +45,7 @@ impl Pacer {
     pub fn new(now: Time, controller: &dyn CongestionController) -> Self {
         let rate = controller.pacing_rate();
         let tokens = rate.map_or(0, |rate| burst(rate) as i64 * SCALE);
-        Self {
-            rate,
-            tokens,
-            updated: now,
-            needed: PACKET,
-        }
+        Self { rate, tokens, updated: now, needed: PACKET }
     }
 
     /// When the next packet may leave; `None`: now.
@@ -68,15 +63,9 @@ impl Pacer {
         self.rate = controller.pacing_rate();
         let Some(rate) = self.rate else { return };
         let full = burst(rate) as i64 * SCALE;
-        let cost = i64::try_from(bytes)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(SCALE);
+        let cost = i64::try_from(bytes).unwrap_or(i64::MAX).saturating_mul(SCALE);
         self.tokens = self.tokens.saturating_sub(cost).clamp(-full, full);
-        self.needed = if self.tokens < PACKET {
-            PACKET.max(full / 2)
-        } else {
-            PACKET
-        };
+        self.needed = if self.tokens < PACKET { PACKET.max(full / 2) } else { PACKET };
     }
 
     fn tokens_at(&self, now: Time) -> i64 {
@@ -85,8 +74,6 @@ impl Pacer {
         };
         let full = burst(rate) as i64 * SCALE;
         let earned = rate.saturating_mul(now.micros_since(self.updated));
-        self.tokens
-            .saturating_add(i64::try_from(earned).unwrap_or(i64::MAX))
-            .min(full)
+        self.tokens.saturating_add(i64::try_from(earned).unwrap_or(i64::MAX)).min(full)
     }
 }

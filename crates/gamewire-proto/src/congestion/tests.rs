@@ -7,11 +7,7 @@ use crate::{
 };
 
 fn fixed(min: u32, max: u32, rtt_ms: Option<u64>) -> FixedRate {
-    let config = SendConfig {
-        rate_min: min,
-        rate_max: max,
-        ..SendConfig::default()
-    };
+    let config = SendConfig { rate_min: min, rate_max: max, ..SendConfig::default() };
     FixedRate::new(&config, rtt_ms.map(Duration::from_millis))
 }
 
@@ -31,11 +27,7 @@ fn fixed_rate_follows_the_configured_bounds() {
         (UNLIMITED_RATE, UNLIMITED_RATE, None, None),
     ];
     for &(min, max, rtt, expected) in table {
-        assert_eq!(
-            fixed(min, max, rtt).pacing_rate(),
-            expected,
-            "{min} {max} {rtt:?}"
-        );
+        assert_eq!(fixed(min, max, rtt).pacing_rate(), expected, "{min} {max} {rtt:?}");
     }
 }
 
@@ -44,13 +36,7 @@ fn fixed_rate_takes_the_first_round_trip_only() {
     let mut rate = fixed(1024, 100_000_000, None);
     for (rtt_ms, expected) in [(20, 219_000), (100, 219_000)] {
         let rtt = Some(Duration::from_millis(rtt_ms));
-        rate.on_acked(
-            Time::default(),
-            &AckSample {
-                rtt,
-                ..AckSample::default()
-            },
-        );
+        rate.on_acked(Time::default(), &AckSample { rtt, ..AckSample::default() });
         assert_eq!(rate.pacing_rate(), Some(expected));
     }
     assert_eq!(rate.congestion_window(), u64::MAX);
@@ -58,12 +44,7 @@ fn fixed_rate_takes_the_first_round_trip_only() {
 
 #[test]
 fn burst_grows_with_the_rate_between_its_bounds() {
-    let table = [
-        (1024, 2600),
-        (262_144, 2600),
-        (10_000_000, 20_000),
-        (u64::MAX, MAX_BURST),
-    ];
+    let table = [(1024, 2600), (262_144, 2600), (10_000_000, 20_000), (u64::MAX, MAX_BURST)];
     for (rate, expected) in table {
         assert_eq!(burst(rate), expected);
     }
@@ -96,25 +77,12 @@ fn run(rate: u32, duration_us: u64) -> (u64, u64) {
 
 #[test]
 fn pacer_keeps_the_rate_and_the_burst() {
-    for rate in [
-        16_384,
-        262_144,
-        1_000_000,
-        10_000_000,
-        100_000_000,
-        1_000_000_000,
-    ] {
+    for rate in [16_384, 262_144, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000] {
         let (sent, largest) = run(rate, 2_000_000);
         let allowed = 2 * u64::from(rate) + burst(u64::from(rate));
         assert!(sent <= allowed, "{rate}: {sent} > {allowed}");
-        assert!(
-            sent * 100 >= 2 * u64::from(rate) * 97,
-            "{rate}: only {sent}"
-        );
-        assert!(
-            largest <= burst(u64::from(rate)),
-            "{rate}: burst of {largest}"
-        );
+        assert!(sent * 100 >= 2 * u64::from(rate) * 97, "{rate}: only {sent}");
+        assert!(largest <= burst(u64::from(rate)), "{rate}: burst of {largest}");
     }
 }
 
@@ -137,10 +105,7 @@ fn pacer_follows_a_changed_rate_and_forgives_unasked_packets() {
     for _ in 0..1000 {
         pacer.on_sent(now, 1300, &slow);
     }
-    let wait = pacer
-        .next_send(now)
-        .expect("the bucket is empty")
-        .micros_since(now);
+    let wait = pacer.next_send(now).expect("the bucket is empty").micros_since(now);
     assert!(wait <= 2 * 2600 * 100, "the debt is bounded: {wait}");
     pacer.on_sent(now, 1300, &fast);
     let wait = pacer.next_send(now).expect("still empty").micros_since(now);

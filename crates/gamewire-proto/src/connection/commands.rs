@@ -16,6 +16,9 @@ use crate::{
     send::{EnqueueError, EnqueueReport, LaneError, OutgoingMessage},
 };
 
+/// Peers below this protocol version know no lanes (wire.md §5).
+const MIN_LANES_VERSION: u32 = 11;
+
 /// How the application ends a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CloseRequest<'a> {
@@ -92,11 +95,7 @@ impl Connection {
     /// is said in the background until [`crate::event::Event::Drained`].
     pub fn close(&mut self, now: Time, request: CloseRequest<'_>) {
         let (reason, known) = EndReason::from_application(request.reason);
-        let debug = if known {
-            request.debug
-        } else {
-            "Invalid numeric reason code"
-        };
+        let debug = if known { request.debug } else { "Invalid numeric reason code" };
         match &self.phase {
             Phase::Connected if request.linger && !self.queues.all_reliable_acked() => {
                 self.end = Some(EndInfo::new(reason, debug));
@@ -148,9 +147,7 @@ impl Connection {
             Some(session) => session.controller.pacing_rate(),
             None => Some(u64::from(self.config.send.rate_min)),
         };
-        self.queues
-            .enqueue(now, message, rate)
-            .map_err(SendError::Refused)
+        self.queues.enqueue(now, message, rate).map_err(SendError::Refused)
     }
 
     /// Ends the Nagle wait of everything queued.
@@ -163,6 +160,10 @@ impl Connection {
     /// # Errors
     /// See [`LaneError`]; nothing changed then.
     pub fn configure_lanes(&mut self, lanes: &[LaneConfig]) -> Result<(), LaneError> {
+        let version = self.peer.protocol_version;
+        if lanes.len() > 1 && (1..MIN_LANES_VERSION).contains(&version) {
+            return Err(LaneError::BadCount(lanes.len()));
+        }
         self.queues.configure_lanes(lanes)?;
         for (lane, config) in (0..).zip(lanes) {
             self.receiver.set_lane_mode(lane, config.mode);

@@ -35,11 +35,7 @@ impl EarlyPacket {
         let mut buffer = std::mem::take(&mut self.spare);
         buffer.clear();
         buffer.extend_from_slice(datagram);
-        self.held = Some(Held {
-            packet_number,
-            release: now + window,
-            datagram: buffer,
-        });
+        self.held = Some(Held { packet_number, release: now + window, datagram: buffer });
     }
 
     /// The number of the packet held.

@@ -83,13 +83,11 @@ impl Session {
         match self.acks.freshness(number) {
             Freshness::New => {}
             Freshness::Duplicate => {
-                self.stats
-                    .on_packet_received(now, datagram.len(), Arrival::Duplicate, None);
+                self.stats.on_packet_received(now, datagram.len(), Arrival::Duplicate, None);
                 return self.drop(DropReason::Duplicate);
             }
             Freshness::TooOld => {
-                self.stats
-                    .on_packet_received(now, datagram.len(), Arrival::TooOld, None);
+                self.stats.on_packet_received(now, datagram.len(), Arrival::TooOld, None);
                 return self.drop(DropReason::TooOld);
             }
         }
@@ -164,24 +162,17 @@ impl Session {
             Err(Unusable::Fatal(fatal)) => return Err(fatal),
         };
         self.odd_packets = 0;
-        let event = self
-            .acks
-            .on_packet(now, number, contents.need, contents.keep);
+        let event = self.acks.on_packet(now, number, contents.need, contents.keep);
         let arrival = match event {
             SequenceEvent::InOrder if self.corrected => Arrival::OutOfOrderCorrected,
             event => Arrival::from(event),
         };
         self.corrected &= arrival != Arrival::OutOfOrderCorrected;
-        self.stats
-            .on_packet_received(now, bytes, arrival, time_since_previous);
+        self.stats.on_packet_received(now, bytes, arrival, time_since_previous);
         if let Some(range) = stats_range {
             self.inline_stats(now, &head[range]);
         }
-        if contents.keep {
-            Ok(())
-        } else {
-            self.drop(DropReason::NoRoom)
-        }
+        if contents.keep { Ok(()) } else { self.drop(DropReason::NoRoom) }
     }
 
     fn drop(&mut self, reason: DropReason) -> Result<(), Fatal> {
@@ -191,14 +182,9 @@ impl Session {
 
     fn odd(&mut self, reason: DropReason) -> Result<(), Fatal> {
         self.odd_packets += 1;
-        tracing::debug!(
-            reason = reason.name(),
-            "an authenticated packet makes no sense"
-        );
+        tracing::debug!(reason = reason.name(), "an authenticated packet makes no sense");
         if self.odd_packets >= MAX_ODD_PACKETS {
-            return Err(Fatal(format!(
-                "{MAX_ODD_PACKETS} packets in a row make no sense"
-            )));
+            return Err(Fatal(format!("{MAX_ODD_PACKETS} packets in a row make no sense")));
         }
         self.drop(reason)
     }
@@ -212,17 +198,11 @@ impl Session {
         receiver: &mut Receiver,
     ) -> Result<Contents, Unusable> {
         let mut reader = FrameReader::new(plaintext, number);
-        let mut contents = Contents {
-            need: AckNeed::None,
-            keep: true,
-        };
+        let mut contents = Contents { need: AckNeed::None, keep: true };
         let last_sent = self.recovery.last_sent();
         receiver.begin_packet();
         loop {
-            let frame = reader.next(&Hints {
-                receiver,
-                last_sent,
-            });
+            let frame = reader.next(&Hints { receiver, last_sent });
             let Ok(frame) = frame else {
                 return Err(Unusable::Odd(DropReason::Malformed));
             };
@@ -235,9 +215,7 @@ impl Session {
                     Accepted::Yes
                 }
                 Frame::Ack(ack) => {
-                    let outcome = self
-                        .recovery
-                        .on_ack(now, &ack, queues, &mut *self.controller);
+                    let outcome = self.recovery.on_ack(now, &ack, queues, &mut *self.controller);
                     self.after_ack(now, outcome)?;
                     self.stats.on_ack_frame(now, ack.latest, ack.blocks());
                     Accepted::Yes

@@ -220,10 +220,7 @@ impl Connection {
         match control {
             Control::ChallengeReply(reply) => self.challenge_reply(now, &reply),
             Control::ConnectOk(ok) => self.connect_ok(now, &ok, entropy),
-            Control::ConnectRepeated {
-                timestamp,
-                answer_limit,
-            } => {
+            Control::ConnectRepeated { timestamp, answer_limit } => {
                 self.connect_repeated(now, timestamp, answer_limit);
             }
             Control::Closed(closed) => self.closed_by_peer(now, &closed),
@@ -363,11 +360,7 @@ impl Connection {
         let result = session.handle_timeout(now, &mut self.queues, &mut self.receiver);
         self.after_packet(now, result);
         let timeout = self.config.timeout_connected;
-        if self
-            .session
-            .as_ref()
-            .is_some_and(|session| session.timed_out(now, timeout))
-        {
+        if self.session.as_ref().is_some_and(|session| session.timed_out(now, timeout)) {
             match self.phase {
                 Phase::Lingering => self.die(),
                 _ => self.break_off(now, EndReason::MISC_TIMEOUT, "Connection dropped"),
@@ -428,10 +421,7 @@ impl Connection {
     }
 
     fn announce(&mut self, old: ConnectionState) {
-        self.events.push_back(Event::StateChanged {
-            old,
-            new: self.phase.visible(),
-        });
+        self.events.push_back(Event::StateChanged { old, new: self.phase.visible() });
     }
 
     fn announce_room(&mut self) {
@@ -447,11 +437,7 @@ impl Connection {
     }
 
     fn break_off(&mut self, now: Time, reason: EndReason, text: &str) {
-        tracing::debug!(
-            connection = self.local_id,
-            reason = reason.0,
-            "connection broke: {text}"
-        );
+        tracing::debug!(connection = self.local_id, reason = reason.0, "connection broke: {text}");
         self.end = Some(EndInfo::new(reason, text));
         self.say_goodbye();
         self.enter(Phase::Broken(Goodbye::starting(now)));

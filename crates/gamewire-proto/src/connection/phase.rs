@@ -44,10 +44,7 @@ pub(super) struct Goodbye {
 
 impl Goodbye {
     pub(super) fn starting(now: Time) -> Self {
-        Self {
-            until: now.plus_micros(FIN_WAIT_US),
-            next: now.plus_micros(GOODBYE_INTERVAL_US),
-        }
+        Self { until: now.plus_micros(FIN_WAIT_US), next: now.plus_micros(GOODBYE_INTERVAL_US) }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     receive::Receiver,
     recovery::Recovery,
     send::{PeerLimits, SendQueues},
-    stats::{LinkStats, StatsAction},
+    stats::{LinkStats, SendReason, StatsAction},
 };
 
 /// What the peer can do, as it matters for packets.
@@ -91,10 +91,7 @@ impl Session {
 
     /// What the send queues must know of the peer.
     pub(super) fn peer_limits(&self) -> PeerLimits {
-        PeerLimits {
-            features: self.traits.features,
-            ..PeerLimits::default()
-        }
+        PeerLimits { features: self.traits.features, ..PeerLimits::default() }
     }
 
     pub(super) fn connect_ok_again(&self, timestamp: Option<u64>, limit: usize) -> Option<Vec<u8>> {
@@ -118,24 +115,23 @@ impl Session {
         queues: &mut SendQueues,
         receiver: &mut Receiver,
     ) -> Result<(), Fatal> {
-        if self
-            .early
-            .deadline()
-            .is_some_and(|deadline| now >= deadline)
-        {
+        if self.early.deadline().is_some_and(|deadline| now >= deadline) {
             self.release_early(now, queues, receiver)?;
         }
-        if self
-            .recovery
-            .deadline()
-            .is_some_and(|deadline| now >= deadline)
+        if self.recovery.deadline().is_some_and(|deadline| now >= deadline)
             && let Some(probe) = self.recovery.on_timeout(now, queues, &mut *self.controller)
         {
             self.outgoing.probe(probe);
         }
+        queues.drop_expired(now);
         match self.stats.on_timeout(now) {
             StatsAction::Nothing => {}
-            StatsAction::Send(_) => self.outgoing.send_stats(),
+            StatsAction::Send(reason) => {
+                if reason == SendReason::KeepAlive {
+                    receiver.release_idle();
+                }
+                self.outgoing.send_stats();
+            }
         }
         Ok(())
     }
@@ -154,6 +150,7 @@ impl Session {
             self.stats.deadline(),
             self.stats.timeout_deadline(timeout),
             self.next_send(now, queues),
+            queues.expiry_deadline(),
         ]
         .into_iter()
         .flatten()

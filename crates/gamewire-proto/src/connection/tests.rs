@@ -67,10 +67,7 @@ impl Host {
 
     fn input(&mut self, now: Time, from: SocketAddr, datagram: &mut [u8]) -> Option<Vec<u8>> {
         let mut reply = Vec::new();
-        match self
-            .endpoint
-            .handle_datagram(now, from, datagram, &mut reply)
-        {
+        match self.endpoint.handle_datagram(now, from, datagram, &mut reply) {
             Route::Data(_) => self.connection.as_mut().unwrap().handle_data(now, datagram),
             Route::Control(_, control) => {
                 let connection = self.connection.as_mut().unwrap();
@@ -89,8 +86,7 @@ impl Host {
                 match made {
                     Ok(mut connection) => {
                         let identity = connection.remote_identity().clone();
-                        self.endpoint
-                            .insert_acceptor(ConnectionKey(1), id, &incoming, identity);
+                        self.endpoint.insert_acceptor(ConnectionKey(1), id, &incoming, identity);
                         let _ = connection.accept(now, &mut self.entropy);
                         self.connection = Some(connection);
                     }
@@ -126,9 +122,7 @@ impl Pair {
         let entropy = &mut client.entropy;
         let connection =
             Connection::initiate(now, id, remote, client.party.clone(), config, entropy);
-        client
-            .endpoint
-            .insert_initiator(ConnectionKey(1), id, remote);
+        client.endpoint.insert_initiator(ConnectionKey(1), id, remote);
         client.connection = Some(connection);
         pair
     }
@@ -148,10 +142,7 @@ impl Pair {
 
     fn send(&mut self, side: usize, message: OutgoingMessage) -> u64 {
         let now = self.now;
-        self.connection(side)
-            .send(now, message)
-            .unwrap()
-            .message_number
+        self.connection(side).send(now, message).unwrap().message_number
     }
 
     fn launch(&mut self, to: usize, datagram: Vec<u8>) {
@@ -169,8 +160,7 @@ impl Pair {
             let Some(connection) = &mut host.connection else {
                 return;
             };
-            host.events
-                .extend(std::iter::from_fn(|| connection.poll_event()));
+            host.events.extend(std::iter::from_fn(|| connection.poll_event()));
             while let Some(message) = connection.poll_message() {
                 connection.messages_consumed(1, message.payload.len());
                 host.messages.push(message);
@@ -194,16 +184,10 @@ impl Pair {
             self.drain(0);
             self.drain(1);
             let timers = self.hosts.iter().filter_map(|host| {
-                host.connection
-                    .as_ref()
-                    .and_then(|connection| connection.poll_timeout(self.now))
+                host.connection.as_ref().and_then(|connection| connection.poll_timeout(self.now))
             });
             let arrival = self.wire.front().map(|(at, ..)| *at);
-            let next = timers
-                .chain(arrival)
-                .min()
-                .unwrap_or(Time::FAR_FUTURE)
-                .max(self.now);
+            let next = timers.chain(arrival).min().unwrap_or(Time::FAR_FUTURE).max(self.now);
             if next > end {
                 self.now = end;
                 return;
@@ -254,20 +238,14 @@ fn a_handshake_makes_both_sides_connected_and_known_to_each_other() {
         assert!(!pair.connection(side).peer().authenticated);
         assert_eq!(pair.connection(side).peer().features, extensions::ALL);
         let (old, new) = (ConnectionState::Connecting, ConnectionState::Connected);
-        assert!(
-            pair.hosts[side]
-                .events
-                .contains(&Event::StateChanged { old, new })
-        );
+        assert!(pair.hosts[side].events.contains(&Event::StateChanged { old, new }));
     }
 }
 
 #[test]
 fn messages_of_all_sizes_arrive_in_order_both_ways() {
     let mut pair = Pair::connected([fast(), fast()]);
-    let sizes = [
-        0, 1, 31, 32, 100, 1100, 1200, 1300, 5000, 16_500, 60_000, 524_288,
-    ];
+    let sizes = [0, 1, 31, 32, 100, 1100, 1200, 1300, 5000, 16_500, 60_000, 524_288];
     for side in 0..2 {
         for (index, &size) in sizes.iter().enumerate() {
             let payload: Vec<u8> = (0..size).map(|i| (i * 7 + index) as u8).collect();
@@ -279,10 +257,7 @@ fn messages_of_all_sizes_arrive_in_order_both_ways() {
     for host in &pair.hosts {
         assert_eq!(host.messages.len(), sizes.len());
         for ((index, &size), received) in sizes.iter().enumerate().zip(&host.messages) {
-            assert_eq!(
-                (received.number, received.reliable),
-                (index as u64 + 1, true)
-            );
+            assert_eq!((received.number, received.reliable), (index as u64 + 1, true));
             let payload: Vec<u8> = (0..size).map(|i| (i * 7 + index) as u8).collect();
             assert_eq!(received.payload, payload, "message {index}");
         }
@@ -298,11 +273,7 @@ fn a_lost_datagram_costs_a_retransmission_and_nothing_else() {
         pair.send(1, message(vec![round; 2000], true));
         pair.run(Duration::from_secs(1));
     }
-    let received: Vec<u8> = pair.hosts[0]
-        .messages
-        .iter()
-        .map(|m| m.payload[0])
-        .collect();
+    let received: Vec<u8> = pair.hosts[0].messages.iter().map(|m| m.payload[0]).collect();
     assert_eq!(received, (0..20).collect::<Vec<u8>>());
 }
 
@@ -310,11 +281,7 @@ fn a_lost_datagram_costs_a_retransmission_and_nothing_else() {
 fn a_close_reaches_the_peer_with_reason_and_text() {
     let mut pair = Pair::connected([fast(), fast()]);
     let now = pair.now;
-    let request = CloseRequest {
-        reason: 1234,
-        debug: "good bye",
-        linger: false,
-    };
+    let request = CloseRequest { reason: 1234, debug: "good bye", linger: false };
     pair.connection(1).close(now, request);
     assert_eq!(pair.connection(1).state(), ConnectionState::None);
     pair.run(Duration::from_millis(100));
@@ -333,14 +300,7 @@ fn lingering_delivers_what_was_queued() {
     pair.send(1, message(vec![5; 300_000], true));
     pair.swallow = 3;
     let now = pair.now;
-    pair.connection(1).close(
-        now,
-        CloseRequest {
-            reason: 0,
-            debug: "",
-            linger: true,
-        },
-    );
+    pair.connection(1).close(now, CloseRequest { reason: 0, debug: "", linger: true });
     pair.run(Duration::from_secs(5));
     assert_eq!(pair.hosts[0].messages.len(), 1);
     assert_eq!(pair.connection(0).state(), ConnectionState::ClosedByPeer);
@@ -357,10 +317,7 @@ fn silence_ends_a_connection_after_its_timeout() {
     assert_eq!(pair.connection(1).state(), ConnectionState::Connected);
     pair.run(Duration::from_secs(30));
     for side in 0..2 {
-        assert_eq!(
-            pair.connection(side).state(),
-            ConnectionState::ProblemDetectedLocally
-        );
+        assert_eq!(pair.connection(side).state(), ConnectionState::ProblemDetectedLocally);
         assert_eq!(pair.connection(side).end().unwrap().reason.0, 5003);
     }
 }
@@ -379,10 +336,7 @@ fn a_peer_that_never_answers_ends_the_attempt() {
     let mut pair = Pair::new([fast(), fast()], ["str:a", "str:b"]);
     pair.swallow = usize::MAX;
     pair.run(Duration::from_secs(11));
-    assert_eq!(
-        pair.connection(1).state(),
-        ConnectionState::ProblemDetectedLocally
-    );
+    assert_eq!(pair.connection(1).state(), ConnectionState::ProblemDetectedLocally);
     assert_eq!(pair.connection(1).end().unwrap().reason.0, 5003);
 }
 
@@ -412,10 +366,8 @@ fn ciphers_are_negotiated_or_the_attempt_is_refused() {
         (3, 3, Some(false)),
     ];
     for (acceptor, initiator, expected) in cases {
-        let configs = [acceptor, initiator].map(|unencrypted| ConnectionConfig {
-            unencrypted,
-            ..ConnectionConfig::default()
-        });
+        let configs = [acceptor, initiator]
+            .map(|unencrypted| ConnectionConfig { unencrypted, ..ConnectionConfig::default() });
         let mut pair = Pair::new(configs, ["str:a", "str:b"]);
         pair.run(Duration::from_secs(1));
         let what = format!("{acceptor} against {initiator}");
@@ -427,11 +379,7 @@ fn ciphers_are_negotiated_or_the_attempt_is_refused() {
                 assert_eq!(pair.hosts[0].messages.len(), 1, "{what}");
             }
             None => {
-                assert_eq!(
-                    pair.connection(1).end().map(|end| end.reason.0),
-                    Some(4002),
-                    "{what}"
-                );
+                assert_eq!(pair.connection(1).end().map(|end| end.reason.0), Some(4002), "{what}");
             }
         }
     }

@@ -81,11 +81,7 @@ impl Connection {
         let destination = self.remote;
         if let Some(datagram) = self.outbox.pop_front() {
             out.extend_from_slice(&datagram);
-            return Some(Transmit {
-                destination,
-                len: datagram.len(),
-                segment_size: None,
-            });
+            return Some(Transmit { destination, len: datagram.len(), segment_size: None });
         }
         if !matches!(self.phase, Phase::Connected | Phase::Lingering) {
             return None;
@@ -94,11 +90,7 @@ impl Connection {
         let (len, segment_size) =
             session.write_batch(now, out, max_datagrams.max(1), &mut self.queues)?;
         self.announce_room();
-        Some(Transmit {
-            destination,
-            len,
-            segment_size,
-        })
+        Some(Transmit { destination, len, segment_size })
     }
 }
 
@@ -196,21 +188,13 @@ impl Session {
         let sent = self.recovery.on_packet_sent(now, len, content, asks);
         debug_assert_eq!(sent, number, "numbers rise by one");
         if carries_data {
-            self.controller
-                .on_packet_sent(now, len as u64, self.recovery.bytes_in_flight());
+            self.controller.on_packet_sent(now, len as u64, self.recovery.bytes_in_flight());
             self.pacer.on_sent(now, len, &*self.controller);
         }
-        let packet = SentPacket {
-            packet_number: number,
-            bytes: len,
-            content: kind,
-            stats: stats.as_ref(),
-        };
+        let packet =
+            SentPacket { packet_number: number, bytes: len, content: kind, stats: stats.as_ref() };
         self.stats.on_packet_sent(now, packet);
-        self.outgoing.probes = self
-            .outgoing
-            .probes
-            .saturating_sub(u8::from(due == Due::Probe));
+        self.outgoing.probes = self.outgoing.probes.saturating_sub(u8::from(due == Due::Probe));
         len
     }
 
@@ -258,11 +242,7 @@ impl Session {
     fn feedback_wanted(&self, now: Time, queues: &SendQueues) -> bool {
         let in_flight = self.recovery.unacknowledged_packets() > 0;
         let unasked = queues.sent_unacked_reliable_bytes() == 0;
-        let interval = self
-            .recovery
-            .rtt()
-            .smoothed_rtt()
-            .max(MIN_FEEDBACK_INTERVAL);
+        let interval = self.recovery.rtt().smoothed_rtt().max(MIN_FEEDBACK_INTERVAL);
         in_flight && unasked && now.since(self.outgoing.last_ack_request) >= interval
     }
 }

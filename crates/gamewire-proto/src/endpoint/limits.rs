@@ -21,11 +21,7 @@ pub struct AcceptLimits {
 
 impl Default for AcceptLimits {
     fn default() -> Self {
-        Self {
-            max_pending: 1024,
-            max_per_address: 4096,
-            max_connections: 65_536,
-        }
+        Self { max_pending: 1024, max_per_address: 4096, max_connections: 65_536 }
     }
 }
 
@@ -40,12 +36,7 @@ pub(super) struct Admission {
 
 impl Admission {
     pub(super) fn new(limits: AcceptLimits) -> Self {
-        Self {
-            limits,
-            pending: HashSet::new(),
-            per_address: HashMap::new(),
-            open: 0,
-        }
+        Self { limits, pending: HashSet::new(), per_address: HashMap::new(), open: 0 }
     }
 
     pub(super) fn check(&self, address: IpAddr) -> Result<(), DropReason> {
@@ -53,11 +44,7 @@ impl Admission {
         {
             return Err(DropReason::PendingFull);
         }
-        if self
-            .per_address
-            .get(&address)
-            .is_some_and(|&n| n >= self.limits.max_per_address)
-        {
+        if self.per_address.get(&address).is_some_and(|&n| n >= self.limits.max_per_address) {
             return Err(DropReason::AddressFull);
         }
         Ok(())

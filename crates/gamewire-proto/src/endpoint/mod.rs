@@ -138,8 +138,7 @@ impl Endpoint {
         identity: Identity,
     ) {
         let client_id = incoming.request.client_connection_id();
-        self.table
-            .insert(key, local_id, incoming.remote, Some((client_id, identity)));
+        self.table.insert(key, local_id, incoming.remote, Some((client_id, identity)));
         if let Some(admission) = &mut self.admission {
             admission.opened(key, incoming.remote.ip());
         }
@@ -254,10 +253,8 @@ impl Endpoint {
                     return Route::Dropped(DropReason::UnknownConnection);
                 }
                 let start = reply.len();
-                let message = messages::NoConnection {
-                    from_connection_id: Some(id),
-                    to_connection_id: None,
-                };
+                let message =
+                    messages::NoConnection { from_connection_id: Some(id), to_connection_id: None };
                 udp::encode_no_connection(&message, reply);
                 if reply.len() - start > datagram.len() {
                     reply.truncate(start);
@@ -289,18 +286,12 @@ impl Endpoint {
         }
         if let Some(key) = self.table.by_client(remote, request.connection_id()) {
             let timestamp = None;
-            let control = Control::ConnectRepeated {
-                timestamp,
-                answer_limit: datagram_len,
-            };
+            let control = Control::ConnectRepeated { timestamp, answer_limit: datagram_len };
             return Route::Control(key, Box::new(control));
         }
         let message = messages::ChallengeReply {
             connection_id: request.connection_id,
-            challenge: Some(
-                self.challenge
-                    .issue(now.as_micros(), &Address::from(remote)),
-            ),
+            challenge: Some(self.challenge.issue(now.as_micros(), &Address::from(remote))),
             your_timestamp: request.my_timestamp,
             protocol_version: Some(PROTOCOL_VERSION),
         };
@@ -322,19 +313,13 @@ impl Endpoint {
         if client_id == 0 {
             return Route::Dropped(DropReason::Malformed);
         }
-        if !self
-            .challenge
-            .check(now.as_micros(), &Address::from(remote), request.challenge())
-        {
+        if !self.challenge.check(now.as_micros(), &Address::from(remote), request.challenge()) {
             return Route::Dropped(DropReason::BadChallenge);
         }
         if let Some(key) = self.table.by_client(remote, client_id) {
             // The challenge proved the address, so the answer may be longer than the request.
             let timestamp = request.my_timestamp;
-            let control = Control::ConnectRepeated {
-                timestamp,
-                answer_limit: MAX_UDP_PAYLOAD,
-            };
+            let control = Control::ConnectRepeated { timestamp, answer_limit: MAX_UDP_PAYLOAD };
             return Route::Control(key, Box::new(control));
         }
         if let Err(reason) = admission.check(remote.ip()) {
@@ -351,11 +336,7 @@ impl Endpoint {
             udp::encode_connection_closed(&refusal, reply);
             return Route::Reply;
         }
-        Route::Incoming(Box::new(Incoming {
-            remote,
-            received: now,
-            request,
-        }))
+        Route::Incoming(Box::new(Incoming { remote, received: now, request }))
     }
 
     fn closed(
@@ -367,11 +348,7 @@ impl Endpoint {
         // An initiator that gives up early does not know our id yet.
         let key = match message.to_connection_id() {
             0 => self.table.by_client(remote, message.from_connection_id()),
-            id => self
-                .table
-                .by_id(id)
-                .filter(|entry| entry.remote == remote)
-                .map(|e| e.key),
+            id => self.table.by_id(id).filter(|entry| entry.remote == remote).map(|e| e.key),
         };
         if let Some(key) = key {
             return Route::Control(key, Box::new(Control::Closed(message)));

@@ -78,10 +78,7 @@ impl Table {
 
     pub(super) fn by_client(&self, remote: SocketAddr, client_id: u32) -> Option<ConnectionKey> {
         let clients = self.by_client.get(&client_id)?;
-        clients
-            .iter()
-            .find(|client| client.remote == remote)
-            .map(|client| client.key)
+        clients.iter().find(|client| client.remote == remote).map(|client| client.key)
     }
 
     pub(super) fn has_client(&self, client_id: u32, identity: &Identity) -> bool {
@@ -100,19 +97,9 @@ impl Table {
         self.by_id.insert(local_id, Entry { key, remote });
         let client_id = client.as_ref().map(|(id, _)| *id);
         if let Some((id, identity)) = client {
-            self.by_client.entry(id).or_default().push(Client {
-                key,
-                remote,
-                identity,
-            });
+            self.by_client.entry(id).or_default().push(Client { key, remote, identity });
         }
-        self.names.insert(
-            key,
-            Names {
-                local_id,
-                client_id,
-            },
-        );
+        self.names.insert(key, Names { local_id, client_id });
     }
 
     /// Forgets a connection and returns its address.

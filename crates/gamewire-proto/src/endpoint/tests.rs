@@ -45,18 +45,10 @@ fn connect_request(id: u32, challenge: u64, identity: &str) -> Vec<u8> {
 fn challenge_for(endpoint: &mut Endpoint, remote: SocketAddr, id: u32) -> u64 {
     let mut reply = Vec::new();
     let request = challenge_request(id);
-    assert!(matches!(
-        endpoint.handle_datagram(NOW, remote, &request, &mut reply),
-        Route::Reply
-    ));
+    assert!(matches!(endpoint.handle_datagram(NOW, remote, &request, &mut reply), Route::Reply));
     assert!(reply.len() <= request.len());
-    let Ok(Datagram::ChallengeReply(message)) = udp::parse(&reply) else {
-        panic!("{reply:?}")
-    };
-    assert_eq!(
-        (message.connection_id(), message.your_timestamp()),
-        (id, 77)
-    );
+    let Ok(Datagram::ChallengeReply(message)) = udp::parse(&reply) else { panic!("{reply:?}") };
+    assert_eq!((message.connection_id(), message.your_timestamp()), (id, 77));
     message.challenge()
 }
 
@@ -73,9 +65,7 @@ fn admit(endpoint: &mut Endpoint, remote: SocketAddr, id: u32, key: u32) -> u32 
     let request = connect_request(id, challenge, "str:someone");
     let mut reply = Vec::new();
     let route = endpoint.handle_datagram(NOW, remote, &request, &mut reply);
-    let Route::Incoming(incoming) = route else {
-        panic!("{route:?}")
-    };
+    let Route::Incoming(incoming) = route else { panic!("{route:?}") };
     let local_id = endpoint.fresh_connection_id(&mut SeededEntropy::new(u64::from(key)));
     let identity: Identity = "str:someone".parse().unwrap();
     endpoint.insert_acceptor(ConnectionKey(key), local_id, &incoming, identity);
@@ -120,14 +110,9 @@ fn a_repeated_request_goes_to_the_connection_that_it_made() {
     admit(&mut endpoint, CLIENT, 5, 1);
     let mut reply = Vec::new();
     let route = endpoint.handle_datagram(NOW, CLIENT, &challenge_request(5), &mut reply);
-    let Route::Control(key, control) = route else {
-        panic!("{route:?}")
-    };
+    let Route::Control(key, control) = route else { panic!("{route:?}") };
     assert_eq!(key, ConnectionKey(1));
-    let expected = Control::ConnectRepeated {
-        timestamp: None,
-        answer_limit: MIN_PADDED,
-    };
+    let expected = Control::ConnectRepeated { timestamp: None, answer_limit: MIN_PADDED };
     assert_eq!(*control, expected);
     assert!(reply.is_empty());
 }
@@ -143,25 +128,16 @@ fn the_same_client_from_another_address_is_refused() {
     // The identity that counts is the one in the table.
     let route = endpoint.handle_datagram(NOW, elsewhere, &request, &mut reply);
     assert!(matches!(route, Route::Reply), "{route:?}");
-    let Ok(Datagram::ConnectionClosed(closed)) = udp::parse(&reply) else {
-        panic!()
-    };
+    let Ok(Datagram::ConnectionClosed(closed)) = udp::parse(&reply) else { panic!() };
     assert_eq!((closed.to_connection_id(), closed.reason_code()), (5, 5001));
     let other = connect_request(5, challenge, "str:other");
     let route = endpoint.handle_datagram(NOW, elsewhere, &other, &mut reply);
-    assert!(
-        matches!(route, Route::Incoming(_)),
-        "another identity may have the same id"
-    );
+    assert!(matches!(route, Route::Incoming(_)), "another identity may have the same id");
 }
 
 #[test]
 fn limits_of_pending_connections_and_per_address_hold() {
-    let limits = AcceptLimits {
-        max_pending: 2,
-        max_per_address: 3,
-        max_connections: 100,
-    };
+    let limits = AcceptLimits { max_pending: 2, max_per_address: 3, max_connections: 100 };
     let mut endpoint = listening(limits);
     admit(&mut endpoint, CLIENT, 1, 1);
     admit(&mut endpoint, CLIENT, 2, 2);
@@ -183,11 +159,8 @@ fn limits_of_pending_connections_and_per_address_hold() {
 fn data_is_routed_by_id_and_address() {
     let mut endpoint = listening(AcceptLimits::default());
     let local_id = admit(&mut endpoint, CLIENT, 5, 9);
-    let header = DataHeader {
-        to_connection_id: local_id,
-        packet_number_low: 2,
-        time_since_previous: None,
-    };
+    let header =
+        DataHeader { to_connection_id: local_id, packet_number_low: 2, time_since_previous: None };
     let mut packet = Vec::new();
     udp::encode_data_header(&header, None, &mut packet);
     packet.extend([0; 40]);
@@ -201,9 +174,7 @@ fn data_is_routed_by_id_and_address() {
     let route = endpoint.handle_datagram(NOW, CLIENT, &packet, reply);
     assert!(matches!(route, Route::Reply), "{route:?}");
     assert!(reply.len() <= packet.len());
-    let Ok(Datagram::NoConnection(message)) = udp::parse(reply) else {
-        panic!()
-    };
+    let Ok(Datagram::NoConnection(message)) = udp::parse(reply) else { panic!() };
     assert_eq!(message.from_connection_id(), local_id);
 }
 
@@ -240,17 +211,9 @@ fn a_close_for_nobody_is_answered_and_that_answer_is_not() {
     let mut datagram = Vec::new();
     udp::encode_connection_closed(&closed, &mut datagram);
     let mut reply = Vec::new();
-    assert!(matches!(
-        endpoint.handle_datagram(NOW, CLIENT, &datagram, &mut reply),
-        Route::Reply
-    ));
-    let Ok(Datagram::NoConnection(message)) = udp::parse(&reply) else {
-        panic!()
-    };
-    let expected = NoConnection {
-        from_connection_id: Some(11),
-        to_connection_id: Some(22),
-    };
+    assert!(matches!(endpoint.handle_datagram(NOW, CLIENT, &datagram, &mut reply), Route::Reply));
+    let Ok(Datagram::NoConnection(message)) = udp::parse(&reply) else { panic!() };
+    let expected = NoConnection { from_connection_id: Some(11), to_connection_id: Some(22) };
     assert_eq!(message, expected);
     let mut nothing = Vec::new();
     let route = endpoint.handle_datagram(NOW, CLIENT, &reply, &mut nothing);
@@ -278,11 +241,8 @@ fn nothing_of_any_length_panics_or_is_amplified() {
 #[test]
 fn old_versions_and_deaf_sockets_get_no_answer() {
     let mut endpoint = listening(AcceptLimits::default());
-    let message = ChallengeRequest {
-        connection_id: Some(1),
-        my_timestamp: None,
-        protocol_version: Some(7),
-    };
+    let message =
+        ChallengeRequest { connection_id: Some(1), my_timestamp: None, protocol_version: Some(7) };
     let mut old = Vec::new();
     udp::encode_challenge_request(&message, &mut old);
     let mut reply = Vec::new();

@@ -45,11 +45,8 @@ pub struct ConnectOkAgain(ConnectOk);
 impl ConnectOkAgain {
     /// The answer with the timestamp of the newest request, if it is no longer than `limit` bytes.
     pub(crate) fn encode(&self, timestamp: Option<u64>, limit: usize) -> Option<Vec<u8>> {
-        let message = ConnectOk {
-            your_timestamp: timestamp,
-            delay_time_usec: Some(0),
-            ..self.0.clone()
-        };
+        let message =
+            ConnectOk { your_timestamp: timestamp, delay_time_usec: Some(0), ..self.0.clone() };
         let mut out = Vec::new();
         udp::encode_connect_ok(&message, &mut out);
         (out.len() <= limit).then_some(out)
@@ -89,10 +86,7 @@ impl Acceptor {
             keys: LocalKeys::new(&party, entropy),
             party,
             peer,
-            echo: Echo {
-                timestamp: request.my_timestamp,
-                received: now,
-            },
+            echo: Echo { timestamp: request.my_timestamp, received: now },
             ping_us: ping_estimate(request),
         };
         Ok((acceptor, public))
@@ -101,10 +95,7 @@ impl Acceptor {
     /// The initiator asked again while the application thinks.
     pub(crate) fn on_repeated(&mut self, now: Time, timestamp: Option<u64>) {
         if timestamp.is_some() {
-            self.echo = Echo {
-                timestamp,
-                received: now,
-            };
+            self.echo = Echo { timestamp, received: now };
         }
     }
 
@@ -120,30 +111,16 @@ impl Acceptor {
     ) -> Result<(Agreement, Vec<u8>), Refusal> {
         let cipher =
             select_cipher(own_ciphers(config), &self.peer.crypt.ciphers).ok_or_else(|| {
-                Refusal::new(
-                    EndReason::REMOTE_BAD_CRYPT,
-                    "No cipher that both sides allow",
-                )
+                Refusal::new(EndReason::REMOTE_BAD_CRYPT, "No cipher that both sides allow")
             })?;
         // A peer that names no extensions sees none: Valve's library gets what it knows.
         let features = self.peer.common_features(self.party.features);
         let offer = self.keys.offer(entropy, &[cipher], features);
-        let ids = ConnectionIds {
-            initiator: self.remote_id,
-            acceptor: self.local_id,
-        };
-        let (sealer, opener) = derive(
-            Side::Acceptor,
-            ids,
-            (&self.keys, &offer),
-            &self.peer,
-            cipher,
-        )?;
+        let ids = ConnectionIds { initiator: self.remote_id, acceptor: self.local_id };
+        let (sealer, opener) =
+            derive(Side::Acceptor, ids, (&self.keys, &offer), &self.peer, cipher)?;
         let delay_us = now.micros_since(self.echo.received);
-        let echo = self
-            .echo
-            .timestamp
-            .filter(|_| delay_us <= MAX_ECHO_DELAY_US);
+        let echo = self.echo.timestamp.filter(|_| delay_us <= MAX_ECHO_DELAY_US);
         let identity = &self.party.identity;
         let ok = ConnectOk {
             client_connection_id: Some(self.remote_id),
@@ -175,8 +152,6 @@ impl Acceptor {
 }
 
 fn ping_estimate(request: &ConnectRequest) -> Option<u64> {
-    let ms = request
-        .ping_est_ms
-        .filter(|&ms| ms <= MAX_PING_ESTIMATE_MS)?;
+    let ms = request.ping_est_ms.filter(|&ms| ms <= MAX_PING_ESTIMATE_MS)?;
     Some(u64::from(ms) * 1000)
 }

@@ -15,10 +15,7 @@ use crate::end::EndReason;
 /// The identity that a connect request claims, nothing of it proven; used to tell two initiators
 /// with one connection id apart.
 pub fn claimed_identity(request: &ConnectRequest) -> Identity {
-    let certificate = request
-        .cert
-        .as_ref()
-        .and_then(|signed| signed.cert.as_deref());
+    let certificate = request.cert.as_ref().and_then(|signed| signed.cert.as_deref());
     let named = certificate.and_then(|bytes| Certificate::decode(bytes).ok()?.identity);
     if let Some(identity) = named {
         return identity;
@@ -56,11 +53,9 @@ pub(super) fn resolve(
 ) -> Result<Identity, Refusal> {
     let seen = || Identity::IpAddress(Address::from(remote));
     match (in_certificate, claimed) {
-        (Some(identity), _) if !identity.is_invalid() => Ok(if identity.is_localhost() {
-            seen()
-        } else {
-            identity.clone()
-        }),
+        (Some(identity), _) if !identity.is_invalid() => {
+            Ok(if identity.is_localhost() { seen() } else { identity.clone() })
+        }
         (_, Some(identity)) if identity.is_localhost() || identity.is_invalid() => Ok(seen()),
         (_, Some(Identity::IpAddress(_))) => Err(Refusal::new(
             EndReason::REMOTE_BAD_CERT,

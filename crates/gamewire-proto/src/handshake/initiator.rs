@@ -103,10 +103,7 @@ impl Initiator {
         }
         self.challenge_version = Some(version);
         self.sample_ping(now, reply.your_timestamp(), 0);
-        let ping_ms = self
-            .ping_us
-            .map(|us| us / 1000)
-            .filter(|&ms| ms <= MAX_PING_ESTIMATE_MS);
+        let ping_ms = self.ping_us.map(|us| us / 1000).filter(|&ms| ms <= MAX_PING_ESTIMATE_MS);
         let identity = &self.party.identity;
         let message = ConnectRequest {
             client_connection_id: Some(self.local_id),
@@ -157,10 +154,7 @@ impl Initiator {
                 "The peer chose a cipher that we did not offer",
             ));
         }
-        let ids = ConnectionIds {
-            initiator: self.local_id,
-            acceptor: remote_id,
-        };
+        let ids = ConnectionIds { initiator: self.local_id, acceptor: remote_id };
         let own = (&self.keys, &self.offer);
         let (sealer, opener) = derive(Side::Initiator, ids, own, &peer, cipher)?;
         Ok(Some(Agreement {

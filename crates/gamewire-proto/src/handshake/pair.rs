@@ -53,11 +53,7 @@ pub fn pair(
     let Ok(Datagram::ConnectRequest(request)) = udp::parse(&request) else {
         return Err(garbled());
     };
-    let incoming = Incoming {
-        remote: initiator.address,
-        received: now,
-        request,
-    };
+    let incoming = Incoming { remote: initiator.address, received: now, request };
     let (asked, _) = Acceptor::new(
         now,
         acceptor.local_id,

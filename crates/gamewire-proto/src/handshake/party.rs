@@ -111,10 +111,7 @@ pub struct Refusal {
 
 impl Refusal {
     pub(super) fn new(reason: EndReason, debug: impl Into<String>) -> Self {
-        Self {
-            reason,
-            debug: debug.into(),
-        }
+        Self { reason, debug: debug.into() }
     }
 
     /// The datagram that tells an initiator so.
@@ -172,11 +169,7 @@ impl LocalKeys {
         let signing = SigningKey::generate(entropy);
         let own_word = Certificate::self_made(signing.public_key(), &party.identity, party.app_id);
         let names_identity = !party.identity.is_invalid();
-        Self {
-            signing,
-            certificate: own_word.unsigned(),
-            names_identity,
-        }
+        Self { signing, certificate: own_word.unsigned(), names_identity }
     }
 
     pub(super) fn offer(
@@ -185,17 +178,8 @@ impl LocalKeys {
         ciphers: &[Cipher],
         features: u64,
     ) -> CryptOffer {
-        let extensions = (features != 0).then_some(Extensions {
-            features: Some(features),
-        });
-        CryptOffer::generate(
-            entropy,
-            &self.signing,
-            OfferParameters {
-                ciphers,
-                extensions,
-            },
-        )
+        let extensions = (features != 0).then_some(Extensions { features: Some(features) });
+        CryptOffer::generate(entropy, &self.signing, OfferParameters { ciphers, extensions })
     }
 
     fn certificate_bytes(&self) -> &[u8] {
@@ -236,10 +220,8 @@ impl PeerKeys {
             expected_identity: party.expected_identity.as_ref(),
         };
         let bad_cert = |text: String| Refusal::new(EndReason::REMOTE_BAD_CERT, text);
-        let verified = party
-            .trust
-            .verify(signed, &context)
-            .map_err(|error| bad_cert(error.to_string()))?;
+        let verified =
+            party.trust.verify(signed, &context).map_err(|error| bad_cert(error.to_string()))?;
         let loopback = presented.remote.ip().to_canonical().is_loopback();
         let policy = |value: u8| AllowWithoutAuth::from_config(i32::from(value));
         let general = policy(config.allow_without_auth);
@@ -251,9 +233,7 @@ impl PeerKeys {
                 tracing::warn!(remote = %presented.remote, ?trust, "peer is not authenticated");
             }
             Decision::Refuse => {
-                return Err(bad_cert(
-                    "No authority that we trust vouches for the peer".into(),
-                ));
+                return Err(bad_cert("No authority that we trust vouches for the peer".into()));
             }
         }
         let no_crypt = || Refusal::new(EndReason::REMOTE_BAD_CRYPT, "No crypt info");
@@ -262,11 +242,8 @@ impl PeerKeys {
             verified.key(),
             presented.earlier_version,
         )?;
-        let identity = identity::resolve(
-            verified.identity(),
-            presented.claimed_identity,
-            presented.remote,
-        )?;
+        let identity =
+            identity::resolve(verified.identity(), presented.claimed_identity, presented.remote)?;
         let vouched = verified.is_authenticated();
         Ok(Self {
             crypt,
@@ -278,11 +255,7 @@ impl PeerKeys {
 
     /// The extension bits that both sides name.
     pub(super) fn common_features(&self, own: u64) -> u64 {
-        let theirs = self
-            .crypt
-            .extensions
-            .as_ref()
-            .map_or(0, Extensions::features);
+        let theirs = self.crypt.extensions.as_ref().map_or(0, Extensions::features);
         own & theirs & extensions::ALL
     }
 
@@ -318,16 +291,8 @@ pub(super) fn derive(
         .exchange()
         .agree(&peer.crypt.public_key)
         .map_err(|error| Refusal::new(EndReason::REMOTE_BAD_CRYPT, error.to_string()))?;
-    let own_half = (
-        keys.certificate_bytes(),
-        offer.info().as_ref(),
-        offer.nonce(),
-    );
-    let peer_half = (
-        peer.certificate.as_ref(),
-        peer.crypt.info.as_ref(),
-        peer.crypt.nonce,
-    );
+    let own_half = (keys.certificate_bytes(), offer.info().as_ref(), offer.nonce());
+    let peer_half = (peer.certificate.as_ref(), peer.crypt.info.as_ref(), peer.crypt.nonce);
     let (initiator, acceptor) = match side {
         Side::Initiator => (own_half, peer_half),
         Side::Acceptor => (peer_half, own_half),

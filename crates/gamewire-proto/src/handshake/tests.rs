@@ -34,12 +34,7 @@ fn party(identity: &str) -> LocalParty {
 
 fn side(identity: &str, id: u32) -> PairSide {
     let address = SocketAddr::from(([192, 0, 2, 1], id as u16));
-    PairSide {
-        local_id: id,
-        address,
-        party: party(identity),
-        config: ConnectionConfig::default(),
-    }
+    PairSide { local_id: id, address, party: party(identity), config: ConnectionConfig::default() }
 }
 
 /// A party whose certificate a root signed, and that trusts that root.
@@ -56,10 +51,7 @@ fn certified(identity: &str, root: &SigningKey, seed: u64) -> LocalParty {
     let mut builder = TrustStore::builder();
     builder.root(root.public_key()).unwrap();
     LocalParty {
-        credentials: Some(Arc::new(Credentials {
-            signing,
-            certificate,
-        })),
+        credentials: Some(Arc::new(Credentials { signing, certificate })),
         trust: Arc::new(builder.build().unwrap()),
         ..party(identity)
     }
@@ -92,11 +84,7 @@ fn answer(
     own: LocalParty,
     config: &ConnectionConfig,
 ) -> Result<Identity, Refusal> {
-    let incoming = Incoming {
-        remote: remote(),
-        received: NOW,
-        request,
-    };
+    let incoming = Incoming { remote: remote(), received: NOW, request };
     let mut entropy = SeededEntropy::new(5);
     let (_, peer) = Acceptor::new(NOW, 8, &incoming, own, config, &mut entropy)?;
     Ok(peer.identity)
@@ -127,18 +115,11 @@ fn a_chain_to_a_root_authenticates_and_its_absence_is_refused_where_it_matters()
     let config = strict();
     let ours = certified("str:server", &root, 1);
     let request = request_of(certified("str:player", &root, 2));
-    assert_eq!(
-        answer(request, ours.clone(), &config).unwrap().to_string(),
-        "str:player"
-    );
+    assert_eq!(answer(request, ours.clone(), &config).unwrap().to_string(), "str:player");
     let unsigned = answer(request_of(party("str:player")), ours.clone(), &config);
     assert_eq!(unsigned.unwrap_err().reason.0, 4003);
     let stranger = SigningKey::generate(&mut SeededEntropy::new(5));
-    let forged = answer(
-        request_of(certified("str:player", &stranger, 3)),
-        ours.clone(),
-        &config,
-    );
+    let forged = answer(request_of(certified("str:player", &stranger, 3)), ours.clone(), &config);
     assert_eq!(forged.unwrap_err().reason.0, 4003);
     let lenient = answer(
         request_of(certified("str:player", &stranger, 3)),
@@ -152,25 +133,11 @@ fn a_chain_to_a_root_authenticates_and_its_absence_is_refused_where_it_matters()
 fn another_app_or_an_expired_certificate_is_refused() {
     let root = root();
     let ours = certified("str:server", &root, 1);
-    let other_app = LocalParty {
-        app_id: 481,
-        ..ours.clone()
-    };
-    let refused = answer(
-        request_of(certified("str:player", &root, 2)),
-        other_app,
-        &strict(),
-    );
+    let other_app = LocalParty { app_id: 481, ..ours.clone() };
+    let refused = answer(request_of(certified("str:player", &root, 2)), other_app, &strict());
     assert_eq!(refused.unwrap_err().reason.0, 4003);
-    let later = LocalParty {
-        now_unix: NOW_UNIX + 100_000,
-        ..ours
-    };
-    let refused = answer(
-        request_of(certified("str:player", &root, 2)),
-        later,
-        &strict(),
-    );
+    let later = LocalParty { now_unix: NOW_UNIX + 100_000, ..ours };
+    let refused = answer(request_of(certified("str:player", &root, 2)), later, &strict());
     assert_eq!(refused.unwrap_err().reason.0, 4003);
 }
 
@@ -186,10 +153,7 @@ fn missing_tampered_and_useless_crypt_infos_are_refused() {
         request
     };
     let requests = [
-        ConnectRequest {
-            crypt: None,
-            ..good.clone()
-        },
+        ConnectRequest { crypt: None, ..good.clone() },
         with_info(&|info| info.nonce = Some(0)),
         with_info(&|info| info.key_data = Some(Bytes::from_static(&[0; 32]))),
         with_info(&|info| info.key_data = Some(Bytes::from_static(&[0; 5]))),
@@ -220,11 +184,7 @@ fn a_signed_all_zero_key_is_refused_without_a_panic() {
     let bytes = Bytes::from(info.encode_to_vec());
     crypt.signature = Some(Bytes::copy_from_slice(&signing.sign(&bytes)));
     crypt.info = Some(bytes);
-    let incoming = Incoming {
-        remote: remote(),
-        received: NOW,
-        request,
-    };
+    let incoming = Incoming { remote: remote(), received: NOW, request };
     let config = ConnectionConfig::default();
     let mut entropy = SeededEntropy::new(5);
     let own = party("str:server");
@@ -238,10 +198,7 @@ fn versions_that_are_too_old_end_the_attempt() {
     let config = ConnectionConfig::default();
     let mut entropy = SeededEntropy::new(4);
     let mut initiator = Initiator::new(NOW, 7, remote(), party("str:a"), &config, &mut entropy);
-    let challenge = ChallengeReply {
-        protocol_version: Some(7),
-        ..ChallengeReply::default()
-    };
+    let challenge = ChallengeReply { protocol_version: Some(7), ..ChallengeReply::default() };
     let refused = initiator.on_challenge_reply(NOW, &challenge);
     assert_eq!(refused.unwrap_err().reason.0, 4006);
 }
@@ -251,21 +208,13 @@ fn identities_resolve_as_documented() {
     let text = |text: &str| -> Identity { text.parse().unwrap() };
     let seen = || text("ip:192.0.2.1:5000");
     let cases = [
-        (
-            Some(text("str:a")),
-            Some(text("str:b")),
-            Some(text("str:a")),
-        ),
+        (Some(text("str:a")), Some(text("str:b")), Some(text("str:a"))),
         (Some(Identity::localhost()), None, Some(seen())),
         (None, None, Some(seen())),
         (None, Some(Identity::localhost()), Some(seen())),
         (None, Some(text("str:b")), Some(text("str:b"))),
         (None, Some(text("ip:198.51.100.1")), None),
-        (
-            Some(text("ip:198.51.100.1")),
-            None,
-            Some(text("ip:198.51.100.1")),
-        ),
+        (Some(text("ip:198.51.100.1")), None, Some(text("ip:198.51.100.1"))),
     ];
     for (in_certificate, claimed, expected) in cases {
         let what = format!("{in_certificate:?} and {claimed:?}");

@@ -20,10 +20,7 @@ pub(super) struct Arena {
 
 impl Default for Arena {
     fn default() -> Self {
-        Self {
-            block: BytesMut::new(),
-            next_size: MIN_BLOCK,
-        }
+        Self { block: BytesMut::new(), next_size: MIN_BLOCK }
     }
 }
 

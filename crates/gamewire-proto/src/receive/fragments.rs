@@ -92,9 +92,7 @@ impl Fragments {
         let part = (u64::from(segment.offset), segment.data, segment.last);
         let known = self.find(key);
         let fit = match known {
-            Some(index) => self.partial[index]
-                .assembly
-                .fit(part.0, part.1.len(), part.2),
+            Some(index) => self.partial[index].assembly.fit(part.0, part.1.len(), part.2),
             None => Assembly::default().fit(part.0, part.1.len(), part.2),
         };
         let is_news = segment.last
@@ -110,32 +108,19 @@ impl Fragments {
         let partial = &mut self.partial[index];
         partial.segments += 1;
         self.segments += 1;
-        partial
-            .assembly
-            .add(&fit, part, &mut self.assembling, &mut self.ahead);
-        if partial.assembly.is_whole() {
-            self.remove(index)
-        } else {
-            None
-        }
+        partial.assembly.add(&fit, part, &mut self.assembling, &mut self.ahead);
+        if partial.assembly.is_whole() { self.remove(index) } else { None }
     }
 
     fn find(&self, (lane, number): (u16, u64)) -> Option<usize> {
-        self.partial
-            .iter()
-            .rposition(|partial| partial.number == number && partial.lane == lane)
+        self.partial.iter().rposition(|partial| partial.number == number && partial.lane == lane)
     }
 
     /// The message's place, with room for one more segment. `None` if the message itself had to go.
     fn make_room(&mut self, (lane, number): (u16, u64)) -> Option<usize> {
         if self.find((lane, number)).is_none() {
             let assembly = Assembly::default();
-            self.partial.push_back(Partial {
-                lane,
-                number,
-                segments: 0,
-                assembly,
-            });
+            self.partial.push_back(Partial { lane, number, segments: 0, assembly });
         }
         while self.segments >= MAX_PARTIAL_SEGMENTS {
             self.remove(0);
@@ -146,11 +131,7 @@ impl Fragments {
     fn remove(&mut self, index: usize) -> Option<Bytes> {
         let partial = self.partial.remove(index)?;
         self.segments -= partial.segments;
-        Some(
-            partial
-                .assembly
-                .finish(&mut self.assembling, &mut self.ahead),
-        )
+        Some(partial.assembly.finish(&mut self.assembling, &mut self.ahead))
     }
 
     /// `number` was delivered: forgets what is left of it, and, if the lane is sequenced, of all
@@ -176,10 +157,7 @@ impl Fragments {
             ahead.pieces += usage.pieces;
         }
         assert_eq!((heads, ahead), (self.assembling.bytes, self.ahead));
-        assert_eq!(
-            self.segments,
-            self.partial.iter().map(|p| p.segments).sum::<usize>()
-        );
+        assert_eq!(self.segments, self.partial.iter().map(|p| p.segments).sum::<usize>());
         (self.partial.len(), self.segments)
     }
 }

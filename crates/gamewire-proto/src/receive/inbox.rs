@@ -136,12 +136,7 @@ impl Inbox {
     pub(super) fn deliver(&mut self, lane: u16, number: u64, reliable: bool, payload: Bytes) {
         self.unread_messages += 1;
         self.unread_bytes += payload.len();
-        self.ready.push_back(ReceivedMessage {
-            lane,
-            number,
-            reliable,
-            payload,
-        });
+        self.ready.push_back(ReceivedMessage { lane, number, reliable, payload });
     }
 
     #[inline]

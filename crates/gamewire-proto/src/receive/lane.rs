@@ -22,16 +22,12 @@ impl Lane {
     /// The reliable stream, and the highest message number to go with it.
     #[inline]
     pub(super) fn stream(&mut self) -> (&mut Stream, &mut u64) {
-        (
-            self.stream.get_or_insert_default(),
-            &mut self.highest_number,
-        )
+        (self.stream.get_or_insert_default(), &mut self.highest_number)
     }
 
     #[inline]
     pub(super) fn unreliable(&mut self) -> &mut DeliveredUnreliable {
-        self.unreliable
-            .get_or_insert_with(|| Box::new(DeliveredUnreliable::new(0)))
+        self.unreliable.get_or_insert_with(|| Box::new(DeliveredUnreliable::new(0)))
     }
 
     pub(super) fn unordered(&mut self) -> &mut Unordered {
@@ -48,9 +44,7 @@ impl Lane {
     }
 
     pub(super) fn next_position(&self) -> u64 {
-        self.stream
-            .as_ref()
-            .map_or(FIRST_POSITION, |stream| stream.next_position())
+        self.stream.as_ref().map_or(FIRST_POSITION, |stream| stream.next_position())
     }
 
     /// Frees what is held, but knows on what to expect.

@@ -235,11 +235,7 @@ impl Receiver {
     fn count_segment(&mut self) -> Result<(), Refusal> {
         self.segments_in_packet += 1;
         let limit = self.inbox.limits().max_segments_per_packet;
-        if self.segments_in_packet > limit {
-            Err(Refusal::TooManySegments)
-        } else {
-            Ok(())
-        }
+        if self.segments_in_packet > limit { Err(Refusal::TooManySegments) } else { Ok(()) }
     }
 
     /// A range of a lane's reliable stream.
@@ -261,11 +257,7 @@ impl Receiver {
             Intake::Broken(error) => return Err(error.clone()),
         }
         let was_stalled = stream.is_stalled();
-        let mut sink = Sink {
-            lane: segment.lane,
-            highest,
-            inbox: &mut self.inbox,
-        };
+        let mut sink = Sink { lane: segment.lane, highest, inbox: &mut self.inbox };
         let accepted = stream.receive(segment.position, segment.data, &mut sink)?;
         if !was_stalled && stream.is_stalled() {
             self.stalled.push_back(segment.lane);
@@ -303,8 +295,7 @@ impl Receiver {
             Ordering::OfLane => lane.mode == DeliveryMode::Sequenced,
             Ordering::Sequenced => true,
         };
-        self.fragments
-            .receive(segment, sequenced, lane.unreliable(), &mut self.inbox)
+        self.fragments.receive(segment, sequenced, lane.unreliable(), &mut self.inbox)
     }
 
     fn unordered(&mut self, segment: &UnreliableSegment<'_>) -> Accepted {
@@ -345,11 +336,7 @@ impl Receiver {
                 continue;
             };
             let (stream, highest) = lane.stream();
-            let mut sink = Sink {
-                lane: number,
-                highest,
-                inbox: &mut self.inbox,
-            };
+            let mut sink = Sink { lane: number, highest, inbox: &mut self.inbox };
             if let Err(error) = stream.drain(&mut sink) {
                 self.stalled.clear();
                 self.intake = Intake::Broken(error);
@@ -376,18 +363,14 @@ impl Receiver {
     /// The message number to expect next in a lane, for [`gamewire_wire::snp::FrameHints`].
     #[inline]
     pub fn message_number_hint(&self, lane: u16) -> u64 {
-        self.lanes
-            .get(usize::from(lane))
-            .map_or(1, Lane::next_number)
+        self.lanes.get(usize::from(lane)).map_or(1, Lane::next_number)
     }
 
     /// The reliable stream position to expect next in a lane, for
     /// [`gamewire_wire::snp::FrameHints`].
     #[inline]
     pub fn stream_position_hint(&self, lane: u16) -> u64 {
-        self.lanes
-            .get(usize::from(lane))
-            .map_or(1, Lane::next_position)
+        self.lanes.get(usize::from(lane)).map_or(1, Lane::next_position)
     }
 
     /// Whether whole messages may wait inside until the application consumes others.

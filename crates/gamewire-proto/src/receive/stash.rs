@@ -13,10 +13,7 @@ pub(super) type Holes = SmallVec<[Range<u64>; 4]>;
 /// How much the holes would hold.
 pub(super) fn usage_of(holes: &Holes) -> Usage {
     let bytes: u64 = holes.iter().map(|hole| hole.end - hole.start).sum();
-    Usage {
-        bytes: bytes as usize,
-        pieces: holes.len(),
-    }
+    Usage { bytes: bytes as usize, pieces: holes.len() }
 }
 
 /// Pieces that do not overlap, by position. What came first stays.
@@ -34,9 +31,7 @@ impl Stash {
 
     /// Where the last piece ends; 0 if there is none.
     pub(super) fn end(&self) -> u64 {
-        self.pieces
-            .last_key_value()
-            .map_or(0, |(&position, piece)| position + piece.len() as u64)
+        self.pieces.last_key_value().map_or(0, |(&position, piece)| position + piece.len() as u64)
     }
 
     /// What is not held from `start` to `end`.
@@ -97,9 +92,6 @@ impl Stash {
 
     #[cfg(test)]
     pub(super) fn usage(&self) -> Usage {
-        Usage {
-            bytes: self.pieces.values().map(Bytes::len).sum(),
-            pieces: self.pieces.len(),
-        }
+        Usage { bytes: self.pieces.values().map(Bytes::len).sum(), pieces: self.pieces.len() }
     }
 }

@@ -100,10 +100,7 @@ impl Stream {
         data: &[u8],
         sink: &mut Sink<'_>,
     ) -> Result<Accepted, StreamError> {
-        if !sink
-            .inbox
-            .admit_in_order(data.len(), Overdraft::Stream { lane: sink.lane })
-        {
+        if !sink.inbox.admit_in_order(data.len(), Overdraft::Stream { lane: sink.lane }) {
             return Ok(Accepted::Refused(Refusal::BufferFull));
         }
         let used = self.parse(Source::Segment(data), sink)?;
@@ -112,8 +109,7 @@ impl Stream {
         if !rest.is_empty() {
             // No room in the queue. The data was admitted, so it stays.
             let holes = self.ahead.holes(self.next, self.next + rest.len() as u64);
-            self.ahead
-                .fill(&holes, self.next, rest, &mut sink.inbox.ahead);
+            self.ahead.fill(&holes, self.next, rest, &mut sink.inbox.ahead);
         }
         self.drain(sink)?;
         Ok(Accepted::Yes)
@@ -127,10 +123,7 @@ impl Stream {
     ) -> Result<(), Refusal> {
         let end = start + data.len() as u64;
         let limits = inbox.limits();
-        let window = limits
-            .buffer_bytes
-            .max(limits.max_message_bytes)
-            .saturating_mul(2);
+        let window = limits.buffer_bytes.max(limits.max_message_bytes).saturating_mul(2);
         if end - self.next > window as u64 {
             return Err(Refusal::FarAhead);
         }
@@ -152,8 +145,7 @@ impl Stream {
             let used = self.parse(Source::Piece(&piece), sink)?;
             self.next += used as u64;
             if used < piece.len() {
-                self.ahead
-                    .put(self.next, piece.slice(used..), &mut sink.inbox.ahead);
+                self.ahead.put(self.next, piece.slice(used..), &mut sink.inbox.ahead);
             }
         }
         if self.partial.is_none() {
@@ -185,8 +177,7 @@ impl Stream {
             self.partial = Some(partial);
         } else {
             assembling.remove(partial.size);
-            sink.inbox
-                .deliver(sink.lane, partial.number, true, Bytes::from(partial.data));
+            sink.inbox.deliver(sink.lane, partial.number, true, Bytes::from(partial.data));
         }
         len
     }
@@ -217,11 +208,7 @@ impl Stream {
         };
         assembling.add(0);
         let data = Vec::with_capacity(capacity.min(size));
-        self.partial = Some(Partial {
-            number: self.number,
-            size,
-            data,
-        });
+        self.partial = Some(Partial { number: self.number, size, data });
         Ok(header_len)
     }
 
@@ -232,20 +219,12 @@ impl Stream {
         let limit = sink.inbox.limits().max_message_bytes;
         let size = usize::try_from(header.size).unwrap_or(usize::MAX);
         if size > limit {
-            return Err(StreamError::MessageTooLarge {
-                lane,
-                size: header.size.into(),
-                limit,
-            });
+            return Err(StreamError::MessageTooLarge { lane, size: header.size.into(), limit });
         }
         let highest = *sink.highest;
         let number = self.number.saturating_add(header.number_increment);
         if number > highest.saturating_add(MAX_NUMBER_JUMP) || number == u64::MAX {
-            return Err(StreamError::NumberJump {
-                lane,
-                number,
-                highest,
-            });
+            return Err(StreamError::NumberJump { lane, number, highest });
         }
         self.number = number;
         *sink.highest = highest.max(number);
@@ -259,11 +238,7 @@ impl Stream {
 
     /// Forgets everything but the position; the accounts are reset by the caller.
     pub(super) fn discard(&mut self) {
-        *self = Self {
-            next: self.next,
-            number: self.number,
-            ..Self::default()
-        };
+        *self = Self { next: self.next, number: self.number, ..Self::default() };
     }
 
     #[cfg(test)]
@@ -277,9 +252,7 @@ impl Stream {
 
     #[cfg(test)]
     pub(super) fn partial_capacity(&self) -> usize {
-        self.partial
-            .as_ref()
-            .map_or(0, |partial| partial.data.capacity())
+        self.partial.as_ref().map_or(0, |partial| partial.data.capacity())
     }
 }
 

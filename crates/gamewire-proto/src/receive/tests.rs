@@ -20,38 +20,23 @@ fn encode(increment: u64, payload: &[u8]) -> Vec<u8> {
 
 /// Content that tells messages and places apart.
 fn content(number: u64, len: usize) -> Vec<u8> {
-    (0..len)
-        .map(|index| (number as usize * 31 + index * 7 + index / 256) as u8)
-        .collect()
+    (0..len).map(|index| (number as usize * 31 + index * 7 + index / 256) as u8).collect()
 }
 
 /// Messages of these lengths, one after the other.
 fn stream_of(lens: &[usize]) -> Vec<u8> {
-    (1..)
-        .zip(lens)
-        .flat_map(|(number, &len)| encode(1, &content(number, len)))
-        .collect()
+    (1..).zip(lens).flat_map(|(number, &len)| encode(1, &content(number, len))).collect()
 }
 
 fn reliable(receiver: &mut Receiver, lane: u16, position: u64, data: &[u8]) -> Accepted {
     receiver.begin_packet();
-    let accepted = receiver.reliable(&ReliableSegment {
-        lane,
-        position,
-        data,
-    });
+    let accepted = receiver.reliable(&ReliableSegment { lane, position, data });
     check(receiver);
     accepted.expect("a sound stream")
 }
 
 fn segment(number: u64, offset: u32, last: bool, data: &[u8]) -> UnreliableSegment<'_> {
-    UnreliableSegment {
-        lane: 0,
-        message_number: number,
-        offset,
-        last,
-        data,
-    }
+    UnreliableSegment { lane: 0, message_number: number, offset, last, data }
 }
 
 /// Takes and consumes everything: number and content.
@@ -67,18 +52,11 @@ fn take(receiver: &mut Receiver) -> Vec<(u64, Vec<u8>)> {
 }
 
 fn numbers(receiver: &mut Receiver) -> Vec<u64> {
-    take(receiver)
-        .into_iter()
-        .map(|(number, _)| number)
-        .collect()
+    take(receiver).into_iter().map(|(number, _)| number).collect()
 }
 
 fn limits(buffer_bytes: usize, max_message_bytes: usize) -> ReceiveLimits {
-    ReceiveLimits {
-        buffer_bytes,
-        max_message_bytes,
-        ..ReceiveLimits::default()
-    }
+    ReceiveLimits { buffer_bytes, max_message_bytes, ..ReceiveLimits::default() }
 }
 
 /// The accounts agree with what is held, and what is held with the limits.
@@ -100,17 +78,10 @@ fn check(receiver: &Receiver) {
             ahead.pieces += pieces.pieces;
         }
     }
-    assert_eq!(
-        (assembling, ahead),
-        (receiver.inbox.assembling, receiver.inbox.ahead)
-    );
+    assert_eq!((assembling, ahead), (receiver.inbox.assembling, receiver.inbox.ahead));
     let (_, segments) = receiver.fragments.check();
     assert!(segments <= MAX_PARTIAL_SEGMENTS);
     let limits = receiver.inbox.limits();
     let most = 2 * limits.buffer_bytes + limits.max_message_bytes + 4000;
-    assert!(
-        receiver.inbox.held_bytes() <= most,
-        "{} bytes held",
-        receiver.inbox.held_bytes()
-    );
+    assert!(receiver.inbox.held_bytes() <= most, "{} bytes held", receiver.inbox.held_bytes());
 }

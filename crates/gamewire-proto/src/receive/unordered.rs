@@ -25,10 +25,7 @@ pub(super) struct Unordered {
 
 impl Default for Unordered {
     fn default() -> Self {
-        Self {
-            delivered: DeliveredUnordered::new(0),
-            partial: BTreeMap::new(),
-        }
+        Self { delivered: DeliveredUnordered::new(0), partial: BTreeMap::new() }
     }
 }
 
@@ -50,10 +47,7 @@ impl Unordered {
             Freshness::New => {}
             Freshness::Duplicate | Freshness::TooOld => return Ok(()),
         }
-        let oldest = self
-            .partial
-            .first_key_value()
-            .map_or(number, |(&oldest, _)| oldest);
+        let oldest = self.partial.first_key_value().map_or(number, |(&oldest, _)| oldest);
         if number.saturating_sub(oldest) >= DeliveredUnordered::SIZE {
             // Would slide an unfinished message out of the window: the sender overdoes it.
             return Err(Refusal::FarAhead);
@@ -78,10 +72,7 @@ impl Unordered {
         inbox: &mut Inbox,
     ) -> Result<(), Refusal> {
         let number = segment.message_number;
-        let overdraft = Overdraft::Unordered {
-            lane: segment.lane,
-            number,
-        };
+        let overdraft = Overdraft::Unordered { lane: segment.lane, number };
         if !inbox.admit_in_order(segment.data.len(), overdraft) {
             return Err(Refusal::BufferFull);
         }
@@ -108,10 +99,7 @@ impl Unordered {
             Fit::Contradicts => return Err(Refusal::Impossible),
             Fit::InOrder(0) if !segment.last => return Ok(()),
             Fit::InOrder(bytes) => {
-                let overdraft = Overdraft::Unordered {
-                    lane: segment.lane,
-                    number,
-                };
+                let overdraft = Overdraft::Unordered { lane: segment.lane, number };
                 if !inbox.admit_in_order(*bytes, overdraft) {
                     return Err(Refusal::BufferFull);
                 }

@@ -23,10 +23,7 @@ pub(super) struct Holes {
 
 impl Holes {
     pub(super) fn push(&mut self, number: u64) {
-        self.holes.push_back(Hole {
-            number,
-            lost_at: Time::default(),
-        });
+        self.holes.push_back(Hole { number, lost_at: Time::default() });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -77,10 +74,7 @@ impl Holes {
 
     /// Starts taking out holes by descending ranges; [`Holes::finish`] ends it.
     pub(super) fn cursor(&self) -> Cursor {
-        Cursor {
-            index: self.holes.len(),
-            removed: 0,
-        }
+        Cursor { index: self.holes.len(), removed: 0 }
     }
 
     /// The next hole, downwards, that lies in `range`. Ranges must descend.
@@ -111,10 +105,7 @@ impl Holes {
             return;
         }
         let taken = |holes: &VecDeque<Hole>, end: usize| {
-            holes
-                .range(..end)
-                .filter(|hole| hole.number == TAKEN)
-                .count()
+            holes.range(..end).filter(|hole| hole.number == TAKEN).count()
         };
         let released = self.released - taken(&self.holes, self.released);
         let lost = self.lost - taken(&self.holes, self.lost);

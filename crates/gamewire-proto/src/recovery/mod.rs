@@ -273,10 +273,8 @@ impl Recovery {
         if frame.latest >= self.packets.next() {
             return AckOutcome::NeverSent;
         }
-        let latest_was_unknown = self
-            .packets
-            .at(frame.latest)
-            .is_some_and(|packet| packet.fate != Fate::Acked);
+        let latest_was_unknown =
+            self.packets.at(frame.latest).is_some_and(|packet| packet.fate != Fate::Acked);
         let mut tally = Tally::default();
         self.walk(now, frame, queues, &mut tally);
         if tally.report.acked_packets > 0 {
@@ -328,9 +326,7 @@ impl Recovery {
         // Until the probe is sent the timer must not fire again.
         self.last_eliciting_sent = now;
         controller.on_pto(now);
-        Some(Probe {
-            packets: self.offer_oldest_again(queues),
-        })
+        Some(Probe { packets: self.offer_oldest_again(queues) })
     }
 
     /// Losses that [`Recovery::on_timeout`] declared since the last call: packets and UDP payload
@@ -342,9 +338,7 @@ impl Recovery {
 
     /// When [`Recovery::on_timeout`] is to be called.
     pub fn deadline(&self) -> Option<Time> {
-        self.loss_time
-            .or(self.lead_exhausted)
-            .or_else(|| self.pto_deadline())
+        self.loss_time.or(self.lead_exhausted).or_else(|| self.pto_deadline())
     }
 
     /// The probe timeout without backing off.
@@ -373,10 +367,7 @@ impl Recovery {
         let old_newest = self.newest_acked;
         let mut cursor = self.holes.cursor();
         // What lies below here can change no more.
-        let floor = self
-            .holes
-            .oldest()
-            .map_or(old_newest + 1, |hole| hole.number);
+        let floor = self.holes.oldest().map_or(old_newest + 1, |hole| hole.number);
         let mut next = Some(frame.latest);
         for block in frame.blocks() {
             let Some(end) = next.filter(|&end| end >= floor) else {
@@ -396,11 +387,7 @@ impl Recovery {
         }
         self.holes.finish(&cursor);
         for number in old_newest + 1..self.newest_acked {
-            if self
-                .packets
-                .at(number)
-                .is_some_and(|packet| packet.fate == Fate::InFlight)
-            {
+            if self.packets.at(number).is_some_and(|packet| packet.fate == Fate::InFlight) {
                 self.holes.push(number);
             }
         }
@@ -431,11 +418,7 @@ impl Recovery {
         let Some(packet) = self.packets.at_mut(number) else {
             return;
         };
-        let bytes = if packet.counted {
-            u64::from(packet.bytes)
-        } else {
-            0
-        };
+        let bytes = if packet.counted { u64::from(packet.bytes) } else { 0 };
         match packet.fate {
             Fate::Acked => return,
             Fate::InFlight => {
@@ -457,11 +440,7 @@ impl Recovery {
         tally.report.acked_bytes += bytes;
         self.flow.delivered += bytes;
         self.flow.delivered_at = now;
-        if tally
-            .report
-            .newest_acked
-            .is_none_or(|newest| newest < number)
-        {
+        if tally.report.newest_acked.is_none_or(|newest| newest < number) {
             tally.report.newest_acked = Some(number);
             tally.sample.prior_delivered = packet.delivered;
             tally.sample.app_limited = packet.app_limited;
@@ -473,10 +452,7 @@ impl Recovery {
 
     fn finish_sample(&mut self, tally: &mut Tally) {
         let flow = &mut self.flow;
-        if flow
-            .app_limited_until
-            .is_some_and(|until| flow.delivered > until)
-        {
+        if flow.app_limited_until.is_some_and(|until| flow.delivered > until) {
             flow.app_limited_until = None;
         }
         tally.sample = AckSample {
@@ -494,10 +470,7 @@ impl Recovery {
 
     /// A sample from the packet that the frame names, if its delay is known.
     fn measure(&mut self, now: Time, frame: &AckFrame<'_>) -> Option<Duration> {
-        let packet = self
-            .packets
-            .at(frame.latest)
-            .filter(|packet| packet.fate == Fate::Acked)?;
+        let packet = self.packets.at(frame.latest).filter(|packet| packet.fate == Fate::Acked)?;
         let delay_us = i64::from(frame.delay?) * ACK_DELAY_UNIT_US;
         let elapsed_us = i64::try_from(now.micros_since(packet.sent)).unwrap_or(i64::MAX);
         let rtt_us = elapsed_us - delay_us;
@@ -537,11 +510,7 @@ impl Recovery {
                 break;
             }
             packet.fate = Fate::Lost;
-            let bytes = if packet.counted {
-                u64::from(packet.bytes)
-            } else {
-                0
-            };
+            let bytes = if packet.counted { u64::from(packet.bytes) } else { 0 };
             self.bytes_in_flight -= bytes;
             self.eliciting -= u64::from(packet.ack_eliciting);
             queues.on_lost(&packet.content);
@@ -562,10 +531,7 @@ impl Recovery {
     /// number of packets worth sending, at least one.
     fn offer_oldest_again(&self, queues: &mut SendQueues) -> u8 {
         let mut offered = 0;
-        let start = self
-            .holes
-            .oldest_in_flight()
-            .unwrap_or(self.newest_acked + 1);
+        let start = self.holes.oldest_in_flight().unwrap_or(self.newest_acked + 1);
         for (_, packet) in self.packets.from(start) {
             if packet.fate == Fate::InFlight && packet.content.is_reliable() {
                 queues.on_lost(&packet.content);

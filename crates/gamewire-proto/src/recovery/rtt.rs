@@ -31,12 +31,7 @@ impl RttEstimator {
     pub(super) fn update(&mut self, rtt: Duration) {
         let Some(samples) = &mut self.samples else {
             let variation = rtt / 2;
-            self.samples = Some(Samples {
-                latest: rtt,
-                smoothed: rtt,
-                variation,
-                min: rtt,
-            });
+            self.samples = Some(Samples { latest: rtt, smoothed: rtt, variation, min: rtt });
             return;
         };
         samples.latest = rtt;
@@ -62,8 +57,7 @@ impl RttEstimator {
 
     /// Mean deviation; half of [`INITIAL_RTT`] before the first sample.
     pub fn rttvar(&self) -> Duration {
-        self.samples
-            .map_or(INITIAL_RTT / 2, |samples| samples.variation)
+        self.samples.map_or(INITIAL_RTT / 2, |samples| samples.variation)
     }
 
     /// Whether anything was measured.
@@ -80,10 +74,7 @@ mod tests {
     fn follows_rfc_9002() {
         let ms = Duration::from_millis;
         let mut rtt = RttEstimator::new();
-        assert_eq!(
-            (rtt.smoothed_rtt(), rtt.rttvar()),
-            (INITIAL_RTT, INITIAL_RTT / 2)
-        );
+        assert_eq!((rtt.smoothed_rtt(), rtt.rttvar()), (INITIAL_RTT, INITIAL_RTT / 2));
         rtt.update(ms(80));
         assert_eq!((rtt.smoothed_rtt(), rtt.rttvar()), (ms(80), ms(40)));
         rtt.update(ms(160)); // rttvar = 3/4·40 + 1/4·80, srtt = 7/8·80 + 1/8·160

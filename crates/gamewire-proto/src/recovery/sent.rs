@@ -43,10 +43,7 @@ pub(super) struct SentPackets {
 
 impl SentPackets {
     pub(super) fn new(first: u64) -> Self {
-        Self {
-            records: VecDeque::new(),
-            base: first,
-        }
+        Self { records: VecDeque::new(), base: first }
     }
 
     /// Number of the oldest record; that of the next packet if there is none.

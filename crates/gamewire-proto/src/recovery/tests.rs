@@ -46,20 +46,12 @@ fn an_ack_frees_everything() {
 fn three_newer_acks_declare_a_packet_lost_two_do_not() {
     let mut link = sent(5); // 2..=6
     let first = report(link.hear_frame(4, None, &[(2, 1)])); // 3, 4; 2 is missing
-    assert_eq!(
-        (first.acked_packets, first.lost_packets),
-        (2, 0),
-        "reordering is no loss"
-    );
+    assert_eq!((first.acked_packets, first.lost_packets), (2, 0), "reordering is no loss");
     assert_eq!(link.recovery.stop_waiting_before(), 2);
     let second = report(link.hear_frame(5, None, &[(3, 1)]));
     assert_eq!((second.acked_packets, second.lost_packets), (1, 1));
     assert_eq!(link.ledger.losses[0].newest_lost, 2);
-    assert_eq!(
-        link.queues.ready_at(link.now),
-        Some(link.now),
-        "its data goes again"
-    );
+    assert_eq!(link.queues.ready_at(link.now), Some(link.now), "its data goes again");
     let number = link.send(false);
     assert!(number == 7 && link.recovery.bytes_in_flight() > 0);
 }
@@ -74,9 +66,7 @@ fn time_declares_a_packet_lost() {
     let sent_at = link.now.as_micros() - 2000;
     assert_eq!(deadline.as_micros(), sent_at + 7125 * 9 / 8);
     link.now = deadline;
-    let probe = link
-        .recovery
-        .on_timeout(link.now, &mut link.queues, &mut link.ledger);
+    let probe = link.recovery.on_timeout(link.now, &mut link.queues, &mut link.ledger);
     assert_eq!(probe, None);
     assert_eq!(link.recovery.take_timer_losses().0, 1);
     assert_eq!(link.recovery.take_timer_losses().0, 0);
@@ -93,11 +83,7 @@ fn a_late_ack_of_a_lost_packet_keeps_its_data_from_going_again() {
     let late = report(link.hear_frame(7, Some(0), &[]));
     assert_eq!((late.spurious_losses, late.acked_packets), (1, 1));
     assert_eq!(link.ledger.spurious, link.ledger.lost);
-    assert_eq!(
-        link.queues.ready_at(link.now),
-        None,
-        "nothing to send again"
-    );
+    assert_eq!(link.queues.ready_at(link.now), None, "nothing to send again");
     assert!(link.queues.all_reliable_acked());
     assert_eq!(link.recovery.packets.len(), 0);
 }
@@ -111,20 +97,14 @@ fn what_the_peer_need_not_report_is_not_acknowledged_by_silence() {
     link.send(false); // tells to wait for 2 no more
     assert!(link.recovery.stop_waiting_before() > 2);
     report(link.hear_frame(8, Some(0), &[]));
-    assert!(
-        !link.recovery.holes.is_empty(),
-        "2 stays lost: nobody said that it arrived"
-    );
+    assert!(!link.recovery.holes.is_empty(), "2 stays lost: nobody said that it arrived");
     assert_eq!(link.ledger.spurious, 0);
     // Its data went again in packet 8.
     assert!(link.queues.all_reliable_acked());
     link.advance_ms(600);
     link.enqueue(0, true, &[1; 10]);
     link.send(false);
-    assert!(
-        link.recovery.holes.is_empty(),
-        "and is forgotten in the end"
-    );
+    assert!(link.recovery.holes.is_empty(), "and is forgotten in the end");
 }
 
 #[test]
@@ -138,10 +118,7 @@ fn acks_of_what_was_never_sent_change_nothing() {
     assert_eq!(report(link.hear_frame(4, Some(0), &[])).acked_packets, 3);
     let again = report(link.hear_frame(4, Some(0), &[]));
     assert_eq!(again, AckReport::default(), "said twice counts once");
-    assert_eq!(
-        report(link.hear_frame(1, Some(0), &[])),
-        AckReport::default()
-    );
+    assert_eq!(report(link.hear_frame(1, Some(0), &[])), AckReport::default());
 }
 
 #[test]
@@ -176,21 +153,13 @@ fn round_trips_take_the_delay_off_and_nonsense_is_ignored() {
         link.send(false);
         link.now = link.now.plus_micros(elapsed_us);
         let report = report(link.hear_frame(2, delay, &[]));
-        assert_eq!(
-            report.rtt,
-            expected.map(Duration::from_micros),
-            "{elapsed_us} {delay:?}"
-        );
+        assert_eq!(report.rtt, expected.map(Duration::from_micros), "{elapsed_us} {delay:?}");
         assert_eq!(link.recovery.rtt().is_measured(), expected.is_some());
     }
     let mut link = sent(4);
     report(link.hear_frame(3, Some(0), &[]));
     link.advance_ms(500);
-    assert_eq!(
-        report(link.hear_frame(3, Some(0), &[])).rtt,
-        None,
-        "said before"
-    );
+    assert_eq!(report(link.hear_frame(3, Some(0), &[])).rtt, None, "said before");
 }
 
 #[test]
@@ -205,15 +174,9 @@ fn silence_brings_probes_that_back_off_and_count_nothing_as_lost() {
         let deadline = link.recovery.deadline().expect("the probe timer");
         assert_eq!(deadline.as_micros() - last, expected_ms * 1000);
         link.now = deadline;
-        let probe = link
-            .recovery
-            .on_timeout(link.now, &mut link.queues, &mut link.ledger);
+        let probe = link.recovery.on_timeout(link.now, &mut link.queues, &mut link.ledger);
         assert_eq!(probe, Some(Probe { packets: 2 }));
-        assert_eq!(
-            link.queues.ready_at(link.now),
-            Some(link.now),
-            "old data goes again"
-        );
+        assert_eq!(link.queues.ready_at(link.now), Some(link.now), "old data goes again");
         link.send(true);
         last = link.now.as_micros();
     }
@@ -228,11 +191,7 @@ fn silence_brings_probes_that_back_off_and_count_nothing_as_lost() {
     link.enqueue(0, true, &[1]);
     link.send(false);
     let deadline = link.recovery.deadline().expect("the probe timer");
-    assert_eq!(
-        deadline,
-        link.now + link.recovery.pto(),
-        "backing off is over"
-    );
+    assert_eq!(deadline, link.now + link.recovery.pto(), "backing off is over");
 }
 
 #[test]
@@ -240,25 +199,17 @@ fn only_packets_that_elicit_an_ack_arm_timers() {
     let mut link = Link::new(2);
     link.enqueue(0, false, &[1; 50]);
     link.send(false);
-    assert!(
-        link.recovery.bytes_in_flight() > 0,
-        "it counts as in flight"
-    );
+    assert!(link.recovery.bytes_in_flight() > 0, "it counts as in flight");
     assert_eq!(link.recovery.deadline(), None);
     link.send(false); // empty
     assert_eq!(link.recovery.deadline(), None);
     link.send(true); // empty, asks
     assert!(link.recovery.deadline().is_some());
     link.now = link.recovery.deadline().expect("armed");
-    let probe = link
-        .recovery
-        .on_timeout(link.now, &mut link.queues, &mut link.ledger);
+    let probe = link.recovery.on_timeout(link.now, &mut link.queues, &mut link.ledger);
     assert_eq!(probe, Some(Probe { packets: 1 }), "without data, one");
     report(link.hear_frame(4, Some(0), &[]));
-    assert_eq!(
-        (link.recovery.deadline(), link.recovery.bytes_in_flight()),
-        (None, 0)
-    );
+    assert_eq!((link.recovery.deadline(), link.recovery.bytes_in_flight()), (None, 0));
 }
 
 #[test]
@@ -272,32 +223,19 @@ fn at_the_lead_limit_only_probes_go() {
     }
     assert_eq!(packets, 0x2000);
     assert_eq!(link.recovery.packets_past_newest_acked(), 0x2000);
-    let deadline = link
-        .recovery
-        .deadline()
-        .expect("unreliable data alone: ask");
+    let deadline = link.recovery.deadline().expect("unreliable data alone: ask");
     assert!(deadline <= link.now);
-    let probe = link
-        .recovery
-        .on_timeout(link.now, &mut link.queues, &mut link.ledger);
+    let probe = link.recovery.on_timeout(link.now, &mut link.queues, &mut link.ledger);
     assert_eq!(probe, Some(Probe { packets: 1 }));
     let probe_number = link.send(true);
-    assert!(
-        link.recovery
-            .deadline()
-            .is_some_and(|deadline| deadline > link.now),
-        "then it waits"
-    );
+    assert!(link.recovery.deadline().is_some_and(|deadline| deadline > link.now), "then it waits");
     report(link.hear_frame(probe_number, Some(0), &[(1, 0x2000)]));
     assert!(link.recovery.may_send());
     let losses = link.ledger.losses.iter();
     let lost: u64 = losses.map(|loss| loss.packets).sum();
     assert_eq!(lost, 0x2000 - 2, "all but the two that may merely be late");
-    let stop_waiting = link.recovery.stop_waiting_before();
-    assert!(
-        stop_waiting >= probe_number - MAX_AWAITED_LOST as u64,
-        "{stop_waiting}"
-    );
+    let behind = probe_number - link.recovery.stop_waiting_before();
+    assert!(behind <= MAX_AWAITED_LOST as u64 + PACKET_THRESHOLD, "{behind}");
 }
 
 #[test]
@@ -317,10 +255,7 @@ fn the_record_stays_bounded_under_loss_and_the_peer_is_told_promptly() {
             link.acknowledge();
             link.hear(0);
             let behind = link.recovery.last_sent() - link.recovery.stop_waiting_before();
-            assert!(
-                behind <= 3 * MAX_AWAITED_LOST as u64 + 24,
-                "round {round}: {behind}"
-            );
+            assert!(behind <= 3 * MAX_AWAITED_LOST as u64 + 24, "round {round}: {behind}");
         }
         assert!(link.recovery.packets.len() <= MAX_SENT_PACKETS + 1);
     }
@@ -470,10 +405,7 @@ fn samples_tell_the_delivery_rate() {
     let sample = link.ledger.samples[80];
     let rate = (sample.delivered - sample.prior_delivered) as f64 / sample.interval.as_secs_f64();
     let expected = f64::from(u32::try_from(link.ledger.acked / 100).expect("small")) * 1000.0;
-    assert!(
-        (rate / expected - 1.0).abs() < 0.06,
-        "{rate} instead of {expected}"
-    );
+    assert!((rate / expected - 1.0).abs() < 0.06, "{rate} instead of {expected}");
     assert_eq!(sample.min_rtt, Some(Duration::from_millis(20)));
     assert!(!sample.app_limited);
     link.recovery.on_app_limited();
@@ -485,11 +417,7 @@ fn samples_tell_the_delivery_rate() {
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Enqueue {
-        lane: u16,
-        reliable: bool,
-        len: usize,
-    },
+    Enqueue { lane: u16, reliable: bool, len: usize },
     Send,
     Deliver(usize),
     Duplicate(usize),
@@ -517,11 +445,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn play(link: &mut Link, step: Step, expected: &mut [Vec<Vec<u8>>; 3]) {
     match step {
-        Step::Enqueue {
-            lane,
-            reliable,
-            len,
-        } => {
+        Step::Enqueue { lane, reliable, len } => {
             let payload: Vec<u8> = (0..len).map(|at| (at * 13 + len) as u8).collect();
             link.enqueue(lane, reliable, &payload);
             if reliable {
@@ -603,17 +527,12 @@ proptest! {
 #[test]
 fn a_fixed_rate_hears_of_the_first_round_trip() {
     let mut link = sent(1);
-    let config = SendConfig {
-        rate_min: 1024,
-        rate_max: 1 << 20,
-        ..SendConfig::default()
-    };
+    let config = SendConfig { rate_min: 1024, rate_max: 1 << 20, ..SendConfig::default() };
     let mut controller = FixedRate::new(&config, None);
     let mut frame = Vec::new();
     gamewire_wire::snp::PacketWriter::new(&mut frame, 100).ack(2, Some(0), true, &[]);
     link.advance_ms(9);
     let frame = crate::send::tests::model::read_ack(&frame, 2);
-    link.recovery
-        .on_ack(link.now, &frame, &mut link.queues, &mut controller);
+    link.recovery.on_ack(link.now, &frame, &mut link.queues, &mut controller);
     assert_eq!(controller.pacing_rate(), Some(438_000));
 }

@@ -10,12 +10,7 @@ pub(super) enum SentRange {
     /// Whole reliable messages of a lane, unordered, with consecutive numbers.
     Whole { lane: u8, count: u16, first: u64 },
     /// Part of one reliable message of a lane, unordered.
-    Part {
-        lane: u8,
-        len: u16,
-        offset: u32,
-        number: u64,
-    },
+    Part { lane: u8, len: u16, offset: u32, number: u64 },
     /// An unreliable message: once it is acknowledged, the peer knows of its number.
     Seen { lane: u8, number: u64 },
 }
@@ -52,11 +47,8 @@ impl SentContent {
     pub(super) fn push_stream(&mut self, lane: u8, start: u64, len: u16) {
         self.reliable = true;
         self.carries_data = true;
-        if let Some(SentRange::Stream {
-            lane: last_lane,
-            start: last_start,
-            len: last_len,
-        }) = self.ranges.last_mut()
+        if let Some(SentRange::Stream { lane: last_lane, start: last_start, len: last_len }) =
+            self.ranges.last_mut()
             && *last_lane == lane
             && *last_start + u64::from(*last_len) == start
         {
@@ -69,33 +61,20 @@ impl SentContent {
     pub(super) fn push_whole(&mut self, lane: u8, number: u64) {
         self.reliable = true;
         self.carries_data = true;
-        if let Some(SentRange::Whole {
-            lane: last_lane,
-            count,
-            first,
-        }) = self.ranges.last_mut()
+        if let Some(SentRange::Whole { lane: last_lane, count, first }) = self.ranges.last_mut()
             && *last_lane == lane
             && *first + u64::from(*count) == number
         {
             *count += 1;
             return;
         }
-        self.ranges.push(SentRange::Whole {
-            lane,
-            count: 1,
-            first: number,
-        });
+        self.ranges.push(SentRange::Whole { lane, count: 1, first: number });
     }
 
     pub(super) fn push_part(&mut self, lane: u8, number: u64, offset: u32, len: u16) {
         self.reliable = true;
         self.carries_data = true;
-        self.ranges.push(SentRange::Part {
-            lane,
-            len,
-            offset,
-            number,
-        });
+        self.ranges.push(SentRange::Part { lane, len, offset, number });
     }
 
     pub(super) fn push_seen(&mut self, lane: u8, number: u64) {
@@ -114,11 +93,7 @@ mod tests {
 
     #[test]
     fn stays_small_and_merges_neighbours() {
-        assert!(
-            size_of::<SentContent>() <= 64,
-            "{}",
-            size_of::<SentContent>()
-        );
+        assert!(size_of::<SentContent>() <= 64, "{}", size_of::<SentContent>());
         assert_eq!(size_of::<SentRange>(), 16);
         let mut content = SentContent::default();
         for (lane, start, len) in [(0, 1, 10), (0, 11, 5), (0, 20, 1), (1, 21, 2)] {
@@ -128,31 +103,11 @@ mod tests {
         content.push_whole(1, 8);
         content.push_whole(1, 10);
         let expected = [
-            SentRange::Stream {
-                lane: 0,
-                len: 15,
-                start: 1,
-            },
-            SentRange::Stream {
-                lane: 0,
-                len: 1,
-                start: 20,
-            },
-            SentRange::Stream {
-                lane: 1,
-                len: 2,
-                start: 21,
-            },
-            SentRange::Whole {
-                lane: 1,
-                count: 2,
-                first: 7,
-            },
-            SentRange::Whole {
-                lane: 1,
-                count: 1,
-                first: 10,
-            },
+            SentRange::Stream { lane: 0, len: 15, start: 1 },
+            SentRange::Stream { lane: 0, len: 1, start: 20 },
+            SentRange::Stream { lane: 1, len: 2, start: 21 },
+            SentRange::Whole { lane: 1, count: 2, first: 7 },
+            SentRange::Whole { lane: 1, count: 1, first: 10 },
         ];
         assert_eq!(content.ranges.as_slice(), expected);
         assert!(content.is_reliable() && !content.is_empty());

@@ -83,10 +83,7 @@ pub(super) struct Packet {
 
 impl Packet {
     fn room(&self) -> Room {
-        Room {
-            max_segment: self.limits.max_segment,
-            fresh: self.fresh,
-        }
+        Room { max_segment: self.limits.max_segment, fresh: self.fresh }
     }
 }
 
@@ -170,14 +167,13 @@ impl SendLane {
         if self.stream.unsent() > 0 {
             return self.stream.window(limit) == 0;
         }
-        let form = self
-            .pending
-            .front()
-            .map(|first| first.form(self.config.mode, limits.features));
-        match form {
-            Some(Form::Stream) => self.stream.window(limit) == 0,
-            Some(Form::Unordered) => self.unordered.is_full(limit),
-            Some(Form::Unreliable | Form::Sequenced) | None => false,
+        let Some(first) = self.pending.front() else {
+            return false;
+        };
+        match first.form(self.config.mode, limits.features) {
+            Form::Stream => self.stream.window(limit) == 0,
+            Form::Unordered => self.unordered.is_full(limit, first.number),
+            Form::Unreliable | Form::Sequenced => false,
         }
     }
 
@@ -189,11 +185,7 @@ impl SendLane {
         }
         let first = self.pending.front()?;
         let ready = first.sent > 0 || first.form.is_some() || first.number <= self.flushed_through;
-        Some(if ready {
-            Time::default()
-        } else {
-            first.nagle_until.min(first.deadline)
-        })
+        Some(if ready { Time::default() } else { first.nagle_until.min(first.deadline) })
     }
 
     pub(super) fn enqueue(&mut self, now: Time, nagle: Duration, message: OutgoingMessage) -> u64 {
@@ -305,11 +297,7 @@ impl SendLane {
                 Form::Stream
             } else {
                 let features = packet.limits.features;
-                match self
-                    .pending
-                    .front()
-                    .map(|first| first.form(self.config.mode, features))
-                {
+                match self.pending.front().map(|first| first.form(self.config.mode, features)) {
                     Some(form) => form,
                     None => return (written, expired, Stop::Dry),
                 }
@@ -338,9 +326,7 @@ impl SendLane {
         writer: &mut PacketWriter<'_>,
         sent: &mut SentContent,
     ) -> Result<u64, Stop> {
-        let window = self
-            .stream
-            .window(packet.limits.max_unacked_reliable_per_lane);
+        let window = self.stream.window(packet.limits.max_unacked_reliable_per_lane);
         if window == 0 {
             return Err(Stop::Blocked);
         }
@@ -366,13 +352,9 @@ impl SendLane {
             let Some(message) = is_next.then(|| self.take_front()).flatten() else {
                 break;
             };
-            self.stream
-                .begin(message.number, self.seen.number, message.payload);
+            self.stream.begin(message.number, self.seen.number, message.payload);
         }
-        let range = self
-            .stream
-            .write_new(self.index, max, writer)
-            .ok_or(Stop::NoRoom)?;
+        let range = self.stream.write_new(self.index, max, writer).ok_or(Stop::NoRoom)?;
         let len = range.end - range.start;
         sent.push_stream(self.index, range.start, len as u16);
         Ok(len)
@@ -404,14 +386,9 @@ impl SendLane {
             None => writer.unreliable(lane, number, offset, last, len as usize),
         };
         let start = offset as usize;
-        out.ok_or(Stop::NoRoom)?
-            .copy_from_slice(&message.payload[start..start + len as usize]);
+        out.ok_or(Stop::NoRoom)?.copy_from_slice(&message.payload[start..start + len as usize]);
         message.sent += len as u32;
-        message.form = Some(if kind.is_some() {
-            Form::Sequenced
-        } else {
-            Form::Unreliable
-        });
+        message.form = Some(if kind.is_some() { Form::Sequenced } else { Form::Unreliable });
         self.pending_unreliable -= len;
         if number >= self.seen.marked + MAX_ACKED_SPACING {
             self.seen.marked = number;
@@ -432,20 +409,15 @@ impl SendLane {
         writer: &mut PacketWriter<'_>,
         sent: &mut SentContent,
     ) -> Result<u64, Stop> {
-        if self
-            .unordered
-            .is_full(packet.limits.max_unacked_reliable_per_lane)
-        {
-            return Err(Stop::Blocked);
-        }
+        let limit = packet.limits.max_unacked_reliable_per_lane;
         let lane = u16::from(self.index);
         let message = self.pending.front_mut().ok_or(Stop::Dry)?;
+        if self.unordered.is_full(limit, message.number) {
+            return Err(Stop::Blocked);
+        }
         let (number, offset) = (message.number, message.sent);
         let fits = writer.extended_max_len(lane, number, offset);
-        let len = packet
-            .room()
-            .cut(fits, message.unsent())
-            .ok_or(Stop::NoRoom)? as u32;
+        let len = packet.room().cut(fits, message.unsent()).ok_or(Stop::NoRoom)? as u32;
         let last = u64::from(len) == message.unsent();
         let kind = SegmentKind::ReliableUnordered;
         let out = writer.extended(kind, lane, number, offset, last, len as usize);
@@ -469,14 +441,8 @@ impl SendLane {
                 self.stream.on_acked(start..start + u64::from(len));
             }
             SentRange::Whole { count, first, .. } => self.unordered.on_whole_acked(first, count),
-            SentRange::Part {
-                len,
-                offset,
-                number,
-                ..
-            } => {
-                self.unordered
-                    .on_part_acked(number, offset..offset + u32::from(len));
+            SentRange::Part { len, offset, number, .. } => {
+                self.unordered.on_part_acked(number, offset..offset + u32::from(len));
             }
             SentRange::Seen { number, .. } => self.seen.number = self.seen.number.max(number),
         }
@@ -488,14 +454,8 @@ impl SendLane {
                 self.stream.on_lost(start..start + u64::from(len));
             }
             SentRange::Whole { count, first, .. } => self.unordered.on_whole_lost(first, count),
-            SentRange::Part {
-                len,
-                offset,
-                number,
-                ..
-            } => {
-                self.unordered
-                    .on_part_lost(number, offset..offset + u32::from(len));
+            SentRange::Part { len, offset, number, .. } => {
+                self.unordered.on_part_lost(number, offset..offset + u32::from(len));
             }
             // The next unreliable message reports instead.
             SentRange::Seen { .. } => self.seen.marked = self.seen.number,

@@ -124,25 +124,13 @@ impl Backlog {
 
     pub(super) fn replace(&mut self, before: Self, after: Self) {
         let swap = |total: &mut u64, before: u64, after: u64| *total = *total - before + after;
-        swap(
-            &mut self.pending_reliable,
-            before.pending_reliable,
-            after.pending_reliable,
-        );
-        swap(
-            &mut self.pending_unreliable,
-            before.pending_unreliable,
-            after.pending_unreliable,
-        );
+        swap(&mut self.pending_reliable, before.pending_reliable, after.pending_reliable);
+        swap(&mut self.pending_unreliable, before.pending_unreliable, after.pending_unreliable);
         swap(
             &mut self.sent_unacked_reliable,
             before.sent_unacked_reliable,
             after.sent_unacked_reliable,
         );
-        swap(
-            &mut self.pending_messages,
-            before.pending_messages,
-            after.pending_messages,
-        );
+        swap(&mut self.pending_messages, before.pending_messages, after.pending_messages);
     }
 }

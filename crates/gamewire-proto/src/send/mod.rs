@@ -114,11 +114,7 @@ impl SendQueues {
             lost: LaneSet::default(),
             total: Backlog::default(),
             room: RoomSignal::default(),
-            expiry: Expiry {
-                next: Time::FAR_FUTURE,
-                previous: Time::default(),
-                expired: 0,
-            },
+            expiry: Expiry { next: Time::FAR_FUTURE, previous: Time::default(), expired: 0 },
         }
     }
 
@@ -177,9 +173,8 @@ impl SendQueues {
         mut message: OutgoingMessage,
         send_rate: Option<u64>,
     ) -> Result<EnqueueReport, EnqueueError> {
-        let Some(lane) = u8::try_from(message.lane)
-            .ok()
-            .filter(|&lane| usize::from(lane) < self.lanes.len())
+        let Some(lane) =
+            u8::try_from(message.lane).ok().filter(|&lane| usize::from(lane) < self.lanes.len())
         else {
             return Err(EnqueueError::InvalidLane(message));
         };
@@ -211,10 +206,7 @@ impl SendQueues {
         if no_nagle {
             self.flush();
         }
-        Ok(EnqueueReport {
-            message_number,
-            promoted,
-        })
+        Ok(EnqueueReport { message_number, promoted })
     }
 
     /// Ends the wait of all queued messages for company.
@@ -246,11 +238,7 @@ impl SendQueues {
             ready = ready.into_iter().chain(at).min();
             sendable += lane.backlog().pending_bytes();
         }
-        if sendable >= self.max_plaintext() as u64 {
-            Some(now)
-        } else {
-            ready
-        }
+        if sendable >= self.max_plaintext() as u64 { Some(now) } else { ready }
     }
 
     /// Writes what is to go next to the end of a packet, and notes it in `sent`: lost data first,
@@ -416,9 +404,7 @@ impl SendQueues {
     /// How long a message queued now on that lane would wait behind what is not served after it;
     /// `None`: no such lane.
     pub fn lane_queue_time(&self, lane: u16, rate: Option<u64>) -> Option<Duration> {
-        let lane = u8::try_from(lane)
-            .ok()
-            .filter(|&lane| usize::from(lane) < self.lanes.len())?;
+        let lane = u8::try_from(lane).ok().filter(|&lane| usize::from(lane) < self.lanes.len())?;
         Some(time_to_send(self.bytes_before(lane), rate))
     }
 

@@ -31,9 +31,7 @@ impl RangeSet {
 
     pub(super) fn covers(&self, range: &Range<u64>) -> bool {
         let at = self.ranges.partition_point(|kept| kept.end < range.end);
-        self.ranges
-            .get(at)
-            .is_some_and(|kept| kept.start <= range.start)
+        self.ranges.get(at).is_some_and(|kept| kept.start <= range.start)
     }
 
     pub(super) fn insert(&mut self, mut range: Range<u64>) {
@@ -44,11 +42,7 @@ impl RangeSet {
         while let Some(kept) = self.ranges.get(at).filter(|kept| kept.start <= range.end) {
             range = range.start.min(kept.start)..range.end.max(kept.end);
             self.total -= kept.end - kept.start;
-            if self
-                .ranges
-                .get(at + 1)
-                .is_some_and(|next| next.start <= range.end)
-            {
+            if self.ranges.get(at + 1).is_some_and(|next| next.start <= range.end) {
                 self.ranges.remove(at);
             } else {
                 self.total += range.end - range.start;
@@ -65,12 +59,7 @@ impl RangeSet {
             return;
         }
         let mut at = self.ranges.partition_point(|kept| kept.end <= range.start);
-        while let Some(kept) = self
-            .ranges
-            .get(at)
-            .filter(|kept| kept.start < range.end)
-            .cloned()
-        {
+        while let Some(kept) = self.ranges.get(at).filter(|kept| kept.start < range.end).cloned() {
             self.ranges.remove(at);
             self.total -= kept.end - kept.start;
             for rest in [kept.start..range.start, range.end..kept.end] {
@@ -87,10 +76,7 @@ impl RangeSet {
     pub(super) fn overlapping(&self, range: &Range<u64>) -> impl Iterator<Item = Range<u64>> {
         let at = self.ranges.partition_point(|kept| kept.end <= range.start);
         let end = range.end;
-        self.ranges
-            .range(at..)
-            .take_while(move |kept| kept.start < end)
-            .cloned()
+        self.ranges.range(at..).take_while(move |kept| kept.start < end).cloned()
     }
 }
 
@@ -107,10 +93,7 @@ mod tests {
             set.insert(range);
         }
         set.remove(9..19);
-        assert_eq!(
-            set.overlapping(&(0..100)).collect::<Vec<_>>(),
-            [5..9, 19..24]
-        );
+        assert_eq!(set.overlapping(&(0..100)).collect::<Vec<_>>(), [5..9, 19..24]);
         assert_eq!(set.total(), 9);
     }
 

@@ -78,28 +78,17 @@ impl Schedule {
     /// Ranks the lanes anew; everyone starts without credit or debt.
     pub(super) fn new(configs: impl ExactSizeIterator<Item = LaneConfig> + Clone) -> Self {
         let count = configs.len();
-        let mut by_priority: Vec<(i32, u8)> = configs
-            .clone()
-            .zip(0u8..)
-            .map(|(config, lane)| (config.priority, lane))
-            .collect();
+        let mut by_priority: Vec<(i32, u8)> =
+            configs.clone().zip(0u8..).map(|(config, lane)| (config.priority, lane)).collect();
         by_priority.sort_unstable();
         let mut shares: Vec<Share> = configs
-            .map(|config| Share {
-                rank: 0,
-                class: 0,
-                weight: config.weight.max(1),
-                tag: 0,
-            })
+            .map(|config| Share { rank: 0, class: 0, weight: config.weight.max(1), tag: 0 })
             .collect();
         let mut classes: Vec<Class> = Vec::new();
         let mut previous = None;
         for (&(priority, lane), rank) in by_priority.iter().zip(0u8..) {
             if previous != Some(priority) {
-                classes.push(Class {
-                    end: rank,
-                    virtual_time: 0,
-                });
+                classes.push(Class { end: rank, virtual_time: 0 });
                 previous = Some(priority);
             }
             let class = classes.len() - 1;
@@ -109,11 +98,7 @@ impl Schedule {
             share.class = class as u8;
         }
         debug_assert!(count <= MAX_LANES);
-        Self {
-            order: by_priority.into_iter().map(|(_, lane)| lane).collect(),
-            shares,
-            classes,
-        }
+        Self { order: by_priority.into_iter().map(|(_, lane)| lane).collect(), shares, classes }
     }
 
     /// Position of a lane in the order of service.
@@ -160,9 +145,7 @@ impl Schedule {
     /// A lane that had nothing to send has: what it did not use is gone.
     pub(super) fn wake(&mut self, lane: u8) {
         let share = &mut self.shares[usize::from(lane)];
-        share.tag = share
-            .tag
-            .max(self.classes[usize::from(share.class)].virtual_time);
+        share.tag = share.tag.max(self.classes[usize::from(share.class)].virtual_time);
     }
 
     /// A lane sent so many bytes.
@@ -181,11 +164,7 @@ mod tests {
     fn lanes(table: &[(i32, u16)]) -> Schedule {
         let configs: Vec<LaneConfig> = table
             .iter()
-            .map(|&(priority, weight)| LaneConfig {
-                priority,
-                weight,
-                ..LaneConfig::default()
-            })
+            .map(|&(priority, weight)| LaneConfig { priority, weight, ..LaneConfig::default() })
             .collect();
         Schedule::new(configs.into_iter())
     }
@@ -204,10 +183,7 @@ mod tests {
         let mut set = all(&numbers);
         assert_eq!(set.iter().collect::<Vec<_>>(), numbers);
         set.set(64, false);
-        assert_eq!(
-            set.without(all(&[0, 254])).iter().collect::<Vec<_>>(),
-            [1, 63, 127, 128, 200]
-        );
+        assert_eq!(set.without(all(&[0, 254])).iter().collect::<Vec<_>>(), [1, 63, 127, 128, 200]);
         assert!(set.without(set).is_empty());
     }
 
@@ -226,9 +202,7 @@ mod tests {
             let ranks = all(&(0..weights.len() as u8).collect::<Vec<_>>());
             let mut sent = vec![0u64; weights.len()];
             for _ in 0..400_000 {
-                let lane = schedule
-                    .pick(ranks, |lane| packets[usize::from(lane)])
-                    .unwrap();
+                let lane = schedule.pick(ranks, |lane| packets[usize::from(lane)]).unwrap();
                 let bytes = packets[usize::from(lane)];
                 schedule.served(lane, bytes);
                 sent[usize::from(lane)] += bytes;
@@ -238,10 +212,7 @@ mod tests {
             for (lane, &(_, share)) in weights.iter().enumerate() {
                 let expected = total as f64 * f64::from(share) / weight;
                 let difference = (sent[lane] as f64 - expected).abs();
-                assert!(
-                    difference <= expected * 0.02 + 2400.0,
-                    "{weights:?} {sent:?}"
-                );
+                assert!(difference <= expected * 0.02 + 2400.0, "{weights:?} {sent:?}");
             }
         }
     }

@@ -43,10 +43,7 @@ impl StreamMessage {
         let from_head = head.len().min(out.len());
         out[..from_head].copy_from_slice(&head[..from_head]);
         let out = &mut out[from_head..];
-        let body = self
-            .payload
-            .get(offset.saturating_sub(header.len())..)
-            .unwrap_or_default();
+        let body = self.payload.get(offset.saturating_sub(header.len())..).unwrap_or_default();
         let from_body = body.len().min(out.len());
         out[..from_body].copy_from_slice(&body[..from_body]);
         from_head + from_body
@@ -124,9 +121,7 @@ impl SendStream {
     /// messages catch up.
     pub(super) fn begin(&mut self, number: u64, seen: u64, payload: Bytes) {
         let lead = seen.max(self.told_number) + MAX_NUMBER_LEAD - self.told_number;
-        let step = (number - self.told_number)
-            .min(MAX_NUMBER_INCREMENT)
-            .min(lead);
+        let step = (number - self.told_number).min(MAX_NUMBER_INCREMENT).min(lead);
         self.told_number += step;
         let mut header = [0; MAX_MESSAGE_HEADER];
         let size = u32::try_from(payload.len()).expect("enqueue refuses messages of 512 KiB on");
@@ -136,12 +131,7 @@ impl SendStream {
         let start = self.end;
         self.end += header_len as u64 + payload.len() as u64;
         let header_len = header_len as u8;
-        self.messages.push_back(StreamMessage {
-            start,
-            payload,
-            header: inline,
-            header_len,
-        });
+        self.messages.push_back(StreamMessage { start, payload, header: inline, header_len });
     }
 
     /// Writes up to `max` bytes that were never sent, as one segment; the range written.
@@ -170,14 +160,10 @@ impl SendStream {
         writer: &mut PacketWriter<'_>,
     ) -> Option<Range<u64>> {
         let lost = self.lost.first()?;
-        let fits = room.cut(
-            writer.reliable_max_len(u16::from(lane), lost.start),
-            lost.end - lost.start,
-        )?;
+        let fits =
+            room.cut(writer.reliable_max_len(u16::from(lane), lost.start), lost.end - lost.start)?;
         let range = lost.start..lost.start + fits;
-        let index = self
-            .messages
-            .partition_point(|message| message.end() <= range.start);
+        let index = self.messages.partition_point(|message| message.end() <= range.start);
         self.write(lane, index, range.clone(), writer)?;
         self.lost.remove(range.clone());
         Some(range)
@@ -201,10 +187,7 @@ impl SendStream {
                 break;
             }
         }
-        debug_assert!(
-            out.is_empty(),
-            "the messages hold what was sent and not acknowledged"
-        );
+        debug_assert!(out.is_empty(), "the messages hold what was sent and not acknowledged");
         Some(())
     }
 
@@ -219,19 +202,12 @@ impl SendStream {
         }
         self.acked.remove(self.acked_to..range.end);
         self.acked_to = range.end;
-        if self
-            .acked
-            .first()
-            .is_some_and(|next| next.start <= self.acked_to)
+        if self.acked.first().is_some_and(|next| next.start <= self.acked_to)
             && let Some(next) = self.acked.pop_first()
         {
             self.acked_to = next.end;
         }
-        while self
-            .messages
-            .front()
-            .is_some_and(|first| first.end() <= self.acked_to)
-        {
+        while self.messages.front().is_some_and(|first| first.end() <= self.acked_to) {
             self.messages.pop_front();
         }
     }

@@ -1,4 +1,5 @@
 pub(crate) mod model;
+mod modes;
 
 use bytes::Bytes;
 use gamewire_wire::{extensions, snp::SegmentKind};
@@ -19,24 +20,15 @@ fn queues() -> SendQueues {
 }
 
 fn content(len: usize, seed: usize) -> Bytes {
-    (0..len)
-        .map(|index| (index * 7 + seed * 31 + index / 251) as u8)
-        .collect()
+    (0..len).map(|index| (index * 7 + seed * 31 + index / 251) as u8).collect()
 }
 
 fn message(len: usize, reliable: bool) -> OutgoingMessage {
-    OutgoingMessage {
-        payload: content(len, len),
-        reliable,
-        ..OutgoingMessage::default()
-    }
+    OutgoingMessage { payload: content(len, len), reliable, ..OutgoingMessage::default() }
 }
 
 fn on_lane(len: usize, lane: u16) -> OutgoingMessage {
-    OutgoingMessage {
-        lane,
-        ..message(len, true)
-    }
+    OutgoingMessage { lane, ..message(len, true) }
 }
 
 fn push(queues: &mut SendQueues, message: OutgoingMessage) -> u64 {
@@ -46,11 +38,7 @@ fn push(queues: &mut SendQueues, message: OutgoingMessage) -> u64 {
 fn lanes(queues: &mut SendQueues, table: &[(i32, u16)]) {
     let configs: Vec<LaneConfig> = table
         .iter()
-        .map(|&(priority, weight)| LaneConfig {
-            priority,
-            weight,
-            ..LaneConfig::default()
-        })
+        .map(|&(priority, weight)| LaneConfig { priority, weight, ..LaneConfig::default() })
         .collect();
     queues.configure_lanes(&configs).unwrap();
 }
@@ -77,14 +65,7 @@ fn a_dozen_small_messages_share_one_segment() {
     }
     let (seen, sent) = pass(&mut queues, &mut model, PACKET);
     // 12 × (2 header + 100) = 1224 of 1232; the segment header takes 7, so one byte stays over.
-    assert_eq!(
-        seen,
-        [Seen::Reliable {
-            lane: 0,
-            position: 1,
-            len: 1224
-        }]
-    );
+    assert_eq!(seen, [Seen::Reliable { lane: 0, position: 1, len: 1224 }]);
     assert_eq!(model.reliable.len(), 12);
     assert_eq!(model.reliable[11].number, 12);
     assert_eq!(queues.backlog().pending_bytes(), 0);
@@ -107,12 +88,7 @@ fn bulk_fills_packets_exactly() {
         pass(&mut queues, &mut model, PACKET);
     }
     assert_eq!(model.reliable.len(), 4);
-    assert!(
-        model
-            .reliable
-            .iter()
-            .all(|message| message.payload == content(65536, 65536))
-    );
+    assert!(model.reliable.iter().all(|message| message.payload == content(65536, 65536)));
 }
 
 #[test]
@@ -122,10 +98,8 @@ fn numbers_are_shared_and_order_is_kept_within_a_lane() {
         push(&mut queues, message(20, reliable));
     }
     let (seen, sent) = pass(&mut queues, &mut model, PACKET);
-    let kinds: Vec<bool> = seen
-        .iter()
-        .map(|segment| matches!(segment, Seen::Reliable { .. }))
-        .collect();
+    let kinds: Vec<bool> =
+        seen.iter().map(|segment| matches!(segment, Seen::Reliable { .. })).collect();
     assert_eq!(kinds, [true, false, false, true, false]);
     assert!(sent.is_reliable());
     let numbers = |list: &[model::Delivered]| list.iter().map(|m| m.number).collect::<Vec<_>>();
@@ -146,66 +120,28 @@ fn unreliable_messages_stay_whole_where_that_helps() {
         packets.push(seen);
     }
     assert_eq!(packets[0].len(), 1);
-    assert!(matches!(
-        packets[1][0],
-        Seen::Unreliable {
-            number: 2,
-            offset: 0,
-            last: true,
-            ..
-        }
-    ));
-    assert!(matches!(
-        packets[1][1],
-        Seen::Unreliable {
-            number: 3,
-            offset: 0,
-            last: false,
-            ..
-        }
-    ));
-    let lens: Vec<usize> = model
-        .unreliable
-        .iter()
-        .map(|message| message.payload.len())
-        .collect();
+    assert!(matches!(packets[1][0], Seen::Unreliable { number: 2, offset: 0, last: true, .. }));
+    assert!(matches!(packets[1][1], Seen::Unreliable { number: 3, offset: 0, last: false, .. }));
+    let lens: Vec<usize> = model.unreliable.iter().map(|message| message.payload.len()).collect();
     assert_eq!(lens, [300, 1100, 3000]);
     assert_eq!(queues.backlog(), Backlog::default());
 }
 
 #[test]
 fn large_unreliable_messages_become_reliable_at_the_limit() {
-    let table = [
-        (1300, 16_500, false),
-        (1300, 16_501, true),
-        (750, 9133, false),
-        (750, 9134, true),
-    ];
+    let table =
+        [(1300, 16_500, false), (1300, 16_501, true), (750, 9133, false), (750, 9134, true)];
     for (mtu, len, promoted) in table {
-        let mut queues = SendQueues::new(SendConfig {
-            mtu,
-            ..SendConfig::default()
-        });
+        let mut queues = SendQueues::new(SendConfig { mtu, ..SendConfig::default() });
         let report = queues.enqueue(NOW, message(len, false), None).unwrap();
-        assert_eq!(
-            report,
-            EnqueueReport {
-                message_number: 1,
-                promoted
-            },
-            "{mtu} {len}"
-        );
+        assert_eq!(report, EnqueueReport { message_number: 1, promoted }, "{mtu} {len}");
         let mut model = Model::default();
         let mut segments = 0;
         while queues.ready_at(NOW).is_some() {
             segments += pass(&mut queues, &mut model, mtu - 68 - 30).0.len();
         }
         assert!(segments <= 20, "Valve's receiver keeps 20: {segments}");
-        let delivered = if promoted {
-            &model.reliable
-        } else {
-            &model.unreliable
-        };
+        let delivered = if promoted { &model.reliable } else { &model.unreliable };
         assert_eq!(delivered[0].payload, content(len, len));
         assert_eq!(queues.all_reliable_acked(), !promoted);
     }
@@ -230,19 +166,9 @@ fn nagle_waits_and_ends() {
     assert_eq!(waiting.ready_at(NOW), None);
     push(&mut waiting, message(10, true));
     assert_eq!(waiting.ready_at(NOW), Some(after(5000)));
-    waiting
-        .enqueue(after(3000), message(10, false), None)
-        .unwrap();
-    assert_eq!(
-        waiting.ready_at(after(3000)),
-        Some(after(5000)),
-        "the oldest counts"
-    );
-    assert!(
-        waiting
-            .ready_at(after(5000))
-            .is_some_and(|ready| ready <= after(5000))
-    );
+    waiting.enqueue(after(3000), message(10, false), None).unwrap();
+    assert_eq!(waiting.ready_at(after(3000)), Some(after(5000)), "the oldest counts");
+    assert!(waiting.ready_at(after(5000)).is_some_and(|ready| ready <= after(5000)));
     waiting.flush();
     assert_eq!(waiting.ready_at(NOW), Some(NOW));
     fill(&mut waiting, NOW, PACKET);
@@ -251,36 +177,19 @@ fn nagle_waits_and_ends() {
     let mut several = queues();
     lanes(&mut several, &[(0, 1), (0, 1)]);
     push(&mut several, on_lane(10, 0));
-    push(
-        &mut several,
-        OutgoingMessage {
-            no_nagle: true,
-            ..on_lane(10, 1)
-        },
-    );
+    push(&mut several, OutgoingMessage { no_nagle: true, ..on_lane(10, 1) });
     assert_eq!(several.ready_at(NOW), Some(NOW), "no_nagle ends every wait");
     fill(&mut several, NOW, PACKET);
     push(&mut several, on_lane(10, 1));
-    assert_eq!(
-        several.ready_at(NOW),
-        Some(after(5000)),
-        "later messages wait again"
-    );
+    assert_eq!(several.ready_at(NOW), Some(after(5000)), "later messages wait again");
 
     let mut full = queues();
     push(&mut full, message(1231, true));
     assert_eq!(full.ready_at(NOW), Some(after(5000)));
     push(&mut full, message(1, true));
-    assert_eq!(
-        full.ready_at(NOW),
-        Some(NOW),
-        "a full packet waits for nothing"
-    );
+    assert_eq!(full.ready_at(NOW), Some(NOW), "a full packet waits for nothing");
 
-    let config = SendConfig {
-        nagle_time: Duration::ZERO,
-        ..SendConfig::default()
-    };
+    let config = SendConfig { nagle_time: Duration::ZERO, ..SendConfig::default() };
     let mut off = SendQueues::new(config);
     push(&mut off, message(1, true));
     assert_eq!(off.ready_at(NOW), Some(NOW));
@@ -290,40 +199,14 @@ fn nagle_waits_and_ends() {
 fn expired_messages_are_dropped_unsent_and_leave_no_gap_in_the_stream() {
     let (mut queues, mut model) = (queues(), Model::default());
     let until = |micros| Some(after(micros));
-    push(
-        &mut queues,
-        OutgoingMessage {
-            deadline: until(1000),
-            ..message(50, true)
-        },
-    );
-    push(
-        &mut queues,
-        OutgoingMessage {
-            deadline: until(9000),
-            ..message(60, true)
-        },
-    );
-    push(
-        &mut queues,
-        OutgoingMessage {
-            deadline: until(2000),
-            ..message(70, false)
-        },
-    );
+    push(&mut queues, OutgoingMessage { deadline: until(1000), ..message(50, true) });
+    push(&mut queues, OutgoingMessage { deadline: until(9000), ..message(60, true) });
+    push(&mut queues, OutgoingMessage { deadline: until(2000), ..message(70, false) });
     push(&mut queues, message(80, true));
-    assert_eq!(
-        queues.ready_at(NOW),
-        Some(after(1000)),
-        "an expired one asks to be dropped"
-    );
+    assert_eq!(queues.ready_at(NOW), Some(after(1000)), "an expired one asks to be dropped");
     let (plaintext, _) = fill(&mut queues, after(3000), PACKET);
     model.packet(2, &plaintext);
-    let seen: Vec<_> = model
-        .reliable
-        .iter()
-        .map(|m| (m.number, m.payload.len()))
-        .collect();
+    let seen: Vec<_> = model.reliable.iter().map(|m| (m.number, m.payload.len())).collect();
     assert_eq!(seen, [(2, 60), (4, 80)]);
     assert!(model.unreliable.is_empty());
     assert_eq!((queues.poll_expired(), queues.poll_expired()), (2, 0));
@@ -334,24 +217,14 @@ fn expired_messages_are_dropped_unsent_and_leave_no_gap_in_the_stream() {
 fn a_message_begun_goes_on_past_its_deadline() {
     for reliable in [true, false] {
         let (mut queues, mut model) = (queues(), Model::default());
-        push(
-            &mut queues,
-            OutgoingMessage {
-                deadline: Some(after(10)),
-                ..message(3000, reliable)
-            },
-        );
+        push(&mut queues, OutgoingMessage { deadline: Some(after(10)), ..message(3000, reliable) });
         let mut now = NOW;
         while queues.ready_at(now).is_some() {
             let (plaintext, _) = fill(&mut queues, now, PACKET);
             model.packet(2, &plaintext);
             now = after(1_000_000);
         }
-        let delivered = if reliable {
-            &model.reliable
-        } else {
-            &model.unreliable
-        };
+        let delivered = if reliable { &model.reliable } else { &model.unreliable };
         assert_eq!(delivered.len(), 1);
         assert_eq!(queues.poll_expired(), 0);
     }
@@ -359,30 +232,13 @@ fn a_message_begun_goes_on_past_its_deadline() {
 
 #[test]
 fn expired_messages_make_room_wherever_they_wait() {
-    let config = SendConfig {
-        buffer_bytes: 1000,
-        ..SendConfig::default()
-    };
+    let config = SendConfig { buffer_bytes: 1000, ..SendConfig::default() };
     let mut queues = SendQueues::new(config);
     push(&mut queues, message(400, true));
-    push(
-        &mut queues,
-        OutgoingMessage {
-            deadline: Some(after(50_000)),
-            ..message(600, true)
-        },
-    );
+    push(&mut queues, OutgoingMessage { deadline: Some(after(50_000)), ..message(600, true) });
     assert_eq!(queues.expiry_deadline(), Some(after(50_000)));
-    assert!(
-        queues
-            .enqueue(after(49_999), message(100, true), None)
-            .is_err()
-    );
-    assert!(
-        queues
-            .enqueue(after(50_000), message(100, true), None)
-            .is_ok()
-    );
+    assert!(queues.enqueue(after(49_999), message(100, true), None).is_err());
+    assert!(queues.enqueue(after(50_000), message(100, true), None).is_ok());
     assert_eq!(queues.poll_expired(), 1);
     assert_eq!(queues.expiry_deadline(), None);
     assert!(queues.took_room(), "the refused one would fit now");
@@ -390,10 +246,7 @@ fn expired_messages_make_room_wherever_they_wait() {
 
 #[test]
 fn the_buffer_limit_gives_the_message_back_and_signals_room_once() {
-    let config = SendConfig {
-        buffer_bytes: 10_000,
-        ..SendConfig::default()
-    };
+    let config = SendConfig { buffer_bytes: 10_000, ..SendConfig::default() };
     let mut queues = SendQueues::new(config);
     for _ in 0..10 {
         push(&mut queues, message(1000, true));
@@ -421,10 +274,7 @@ fn the_buffer_limit_gives_the_message_back_and_signals_room_once() {
         assert!(!queues.took_room(), "not before the refused one fits");
     }
     // One larger than the buffer can wait for nothing.
-    let mut small = SendQueues::new(SendConfig {
-        buffer_bytes: 10,
-        ..SendConfig::default()
-    });
+    let mut small = SendQueues::new(SendConfig { buffer_bytes: 10, ..SendConfig::default() });
     assert!(matches!(
         small.enqueue(NOW, message(11, true), None),
         Err(EnqueueError::LimitExceeded(_))
@@ -453,10 +303,7 @@ fn sizes_and_lanes_are_checked() {
         push(&mut many, OutgoingMessage::default());
     }
     let refused = many.enqueue(NOW, OutgoingMessage::default(), None);
-    assert!(
-        matches!(refused, Err(EnqueueError::LimitExceeded(_))),
-        "empty ones count too"
-    );
+    assert!(matches!(refused, Err(EnqueueError::LimitExceeded(_))), "empty ones count too");
 }
 
 #[test]
@@ -464,99 +311,50 @@ fn lanes_only_grow() {
     let config = LaneConfig::default();
     let mut queues = queues();
     assert_eq!(queues.configure_lanes(&[]), Err(LaneError::BadCount(0)));
-    assert_eq!(
-        queues.configure_lanes(&[config; 256]),
-        Err(LaneError::BadCount(256))
-    );
-    let weightless = LaneConfig {
-        weight: 0,
-        ..config
-    };
-    assert_eq!(
-        queues.configure_lanes(&[config, weightless]),
-        Err(LaneError::BadWeight(1))
-    );
+    assert_eq!(queues.configure_lanes(&[config; 256]), Err(LaneError::BadCount(256)));
+    let weightless = LaneConfig { weight: 0, ..config };
+    assert_eq!(queues.configure_lanes(&[config, weightless]), Err(LaneError::BadWeight(1)));
     assert_eq!(queues.lane_count(), 1);
     assert_eq!(queues.configure_lanes(&[config; 255]), Ok(()));
-    let shrinking = LaneError::Shrinking {
-        wanted: 254,
-        configured: 255,
-    };
+    let shrinking = LaneError::Shrinking { wanted: 254, configured: 255 };
     assert_eq!(queues.configure_lanes(&[config; 254]), Err(shrinking));
     let mut model = Model::default();
     for lane in 0..255 {
-        assert_eq!(
-            push(&mut queues, on_lane(300, lane)),
-            1,
-            "numbers are per lane"
-        );
+        assert_eq!(push(&mut queues, on_lane(300, lane)), 1, "numbers are per lane");
     }
     while queues.ready_at(NOW).is_some() {
         pass(&mut queues, &mut model, PACKET);
     }
     assert_eq!(model.reliable.len(), 255);
-    assert!(
-        model
-            .reliable
-            .iter()
-            .all(|message| message.payload == content(300, 300))
-    );
+    assert!(model.reliable.iter().all(|message| message.payload == content(300, 300)));
 }
 
 #[test]
 fn no_delay_refuses_what_would_wait() {
     let mut queues = queues();
     lanes(&mut queues, &[(0, 1), (1, 1)]);
-    let urgent = |lane| OutgoingMessage {
-        no_delay: true,
-        lane,
-        ..message(10, false)
-    };
+    let urgent = |lane| OutgoingMessage { no_delay: true, lane, ..message(10, false) };
     let rate = Some(100_000);
     let try_send = |queues: &mut SendQueues, lane| {
-        queues
-            .enqueue(NOW, urgent(lane), rate)
-            .map_err(|refused| match refused {
-                EnqueueError::WouldWait(message) => message.lane,
-                other => panic!("{other:?}"),
-            })
+        queues.enqueue(NOW, urgent(lane), rate).map_err(|refused| match refused {
+            EnqueueError::WouldWait(message) => message.lane,
+            other => panic!("{other:?}"),
+        })
     };
     push(&mut queues, on_lane(20_000, 0)); // 200 ms at this rate
     assert!(try_send(&mut queues, 0).is_ok());
-    assert_eq!(
-        try_send(&mut queues, 0),
-        Err(0),
-        "ten bytes more are too many"
-    );
+    assert_eq!(try_send(&mut queues, 0), Err(0), "ten bytes more are too many");
     assert_eq!(try_send(&mut queues, 1), Err(1), "lane 1 waits for lane 0");
-    assert!(
-        queues.enqueue(NOW, urgent(0), None).is_ok(),
-        "no limit, no wait"
-    );
-    let reliable = OutgoingMessage {
-        reliable: true,
-        ..urgent(0)
-    };
-    assert!(
-        queues.enqueue(NOW, reliable, rate).is_ok(),
-        "reliable ones wait"
-    );
+    assert!(queues.enqueue(NOW, urgent(0), None).is_ok(), "no limit, no wait");
+    let reliable = OutgoingMessage { reliable: true, ..urgent(0) };
+    assert!(queues.enqueue(NOW, reliable, rate).is_ok(), "reliable ones wait");
 
     let mut other = self::queues();
     lanes(&mut other, &[(0, 1), (1, 1)]);
     push(&mut other, on_lane(200_000, 1));
-    assert!(
-        try_send(&mut other, 0).is_ok(),
-        "lower priorities do not matter"
-    );
-    assert_eq!(
-        other.queue_time(Some(100_000)),
-        Duration::from_micros(2_000_100)
-    );
-    assert_eq!(
-        other.lane_queue_time(0, Some(100_000)),
-        Some(Duration::from_micros(100))
-    );
+    assert!(try_send(&mut other, 0).is_ok(), "lower priorities do not matter");
+    assert_eq!(other.queue_time(Some(100_000)), Duration::from_micros(2_000_100));
+    assert_eq!(other.lane_queue_time(0, Some(100_000)), Some(Duration::from_micros(100)));
     assert_eq!(other.lane_queue_time(2, Some(100_000)), None);
 }
 
@@ -570,9 +368,7 @@ fn priority_is_strict_and_a_dry_lane_lets_others_into_the_packet() {
     let mut order = Vec::new();
     while queues.ready_at(NOW).is_some() {
         for segment in pass(&mut queues, &mut model, PACKET).0 {
-            let Seen::Reliable { lane, .. } = segment else {
-                panic!("{segment:?}")
-            };
+            let Seen::Reliable { lane, .. } = segment else { panic!("{segment:?}") };
             order.push(lane);
         }
     }
@@ -584,10 +380,7 @@ fn priority_is_strict_and_a_dry_lane_lets_others_into_the_packet() {
 fn weights_share_packets_within_a_few_percent() {
     let table: &[&[u16]] = &[&[1, 1], &[1, 2, 5], &[100, 300], &[7, 1, 1, 1]];
     for &weights in table {
-        let config = SendConfig {
-            buffer_bytes: 1 << 26,
-            ..SendConfig::default()
-        };
+        let config = SendConfig { buffer_bytes: 1 << 26, ..SendConfig::default() };
         let mut queues = SendQueues::new(config);
         queues.set_peer(PeerLimits {
             max_unacked_reliable_per_lane: u64::MAX / 2,
@@ -598,10 +391,7 @@ fn weights_share_packets_within_a_few_percent() {
         lanes(&mut queues, &table);
         for lane in 0..table.len() {
             for _ in 0..2000 {
-                push(
-                    &mut queues,
-                    on_lane([100, 1500, 3000][lane % 3], lane as u16),
-                );
+                push(&mut queues, on_lane([100, 1500, 3000][lane % 3], lane as u16));
             }
         }
         let before: Vec<u64> = pending_of_lanes(&queues);
@@ -626,12 +416,7 @@ fn weights_share_packets_within_a_few_percent() {
 
 fn pending_of_lanes(queues: &SendQueues) -> Vec<u64> {
     (0..queues.lane_count() as u16)
-        .map(|lane| {
-            queues
-                .lane_backlog(lane)
-                .expect("configured")
-                .pending_bytes()
-        })
+        .map(|lane| queues.lane_backlog(lane).expect("configured").pending_bytes())
         .collect()
 }
 
@@ -647,22 +432,9 @@ fn lost_data_goes_first_and_is_cut_anew() {
     queues.on_lost(&second);
     assert_eq!(queues.ready_at(NOW), Some(NOW));
     let (seen, _) = pass(&mut queues, &mut model, 600);
-    assert!(
-        matches!(
-            seen[0],
-            Seen::Reliable {
-                position: 1,
-                len: 593,
-                ..
-            }
-        ),
-        "{seen:?}"
-    );
+    assert!(matches!(seen[0], Seen::Reliable { position: 1, len: 593, .. }), "{seen:?}");
     let (seen, _) = pass(&mut queues, &mut model, PACKET);
-    assert!(
-        matches!(seen[0], Seen::Reliable { position: 594, .. }),
-        "{seen:?}"
-    );
+    assert!(matches!(seen[0], Seen::Reliable { position: 594, .. }), "{seen:?}");
     while queues.ready_at(NOW).is_some() {
         pass(&mut queues, &mut model, PACKET);
     }
@@ -700,16 +472,10 @@ fn acks_and_losses_in_any_geometry_leave_exactly_what_is_missing() {
 
 #[test]
 fn unacknowledged_data_of_a_lane_is_bounded() {
-    let config = SendConfig {
-        buffer_bytes: 1 << 24,
-        ..SendConfig::default()
-    };
+    let config = SendConfig { buffer_bytes: 1 << 24, ..SendConfig::default() };
     let mut queues = SendQueues::new(config);
     let limit = 20_000;
-    queues.set_peer(PeerLimits {
-        max_unacked_reliable_per_lane: limit,
-        ..PeerLimits::default()
-    });
+    queues.set_peer(PeerLimits { max_unacked_reliable_per_lane: limit, ..PeerLimits::default() });
     lanes(&mut queues, &[(0, 1), (0, 1)]);
     for _ in 0..20 {
         push(&mut queues, on_lane(3000, 0));
@@ -720,11 +486,7 @@ fn unacknowledged_data_of_a_lane_is_bounded() {
     }
     assert_eq!(queues.sent_unacked_reliable_bytes(), limit);
     push(&mut queues, on_lane(100, 1));
-    assert_eq!(
-        queues.ready_at(NOW),
-        Some(after(5000)),
-        "the other lane is free"
-    );
+    assert_eq!(queues.ready_at(NOW), Some(after(5000)), "the other lane is free");
     packets.push(fill(&mut queues, NOW, PACKET).1);
 
     queues.on_lost(&packets[1]);
@@ -732,11 +494,7 @@ fn unacknowledged_data_of_a_lane_is_bounded() {
     packets[1] = fill(&mut queues, NOW, PACKET).1;
     assert_eq!(queues.ready_at(NOW), None);
     queues.on_acked(&packets[2]);
-    assert_eq!(
-        queues.ready_at(NOW),
-        None,
-        "the peer buffers from the first gap"
-    );
+    assert_eq!(queues.ready_at(NOW), None, "the peer buffers from the first gap");
     queues.on_acked(&packets[0]);
     queues.on_acked(&packets[1]);
     assert_eq!(queues.ready_at(NOW), Some(NOW));
@@ -747,10 +505,7 @@ fn unacknowledged_data_of_a_lane_is_bounded() {
 fn a_message_larger_than_the_limit_gets_through_in_parts() {
     let (mut queues, mut model) = (queues(), Model::default());
     let max_unacked_reliable_per_lane = 5000;
-    queues.set_peer(PeerLimits {
-        max_unacked_reliable_per_lane,
-        ..PeerLimits::default()
-    });
+    queues.set_peer(PeerLimits { max_unacked_reliable_per_lane, ..PeerLimits::default() });
     push(&mut queues, message(100_000, true));
     let mut rounds = 0;
     while !queues.all_reliable_acked() {
@@ -775,21 +530,13 @@ fn a_reliable_message_after_a_million_others_keeps_valves_limits() {
         }
         let (seen, sent) = pass(&mut queues, &mut model, PACKET);
         assert!(!seen.is_empty());
-        if round % 50 == 7 {
-            queues.on_lost(&sent)
-        } else {
-            queues.on_acked(&sent)
-        }
+        if round % 50 == 7 { queues.on_lost(&sent) } else { queues.on_acked(&sent) }
     }
     for _ in 0..2 {
         push(&mut queues, message(1, true));
     }
     pass(&mut queues, &mut model, PACKET);
-    let numbers: Vec<u64> = model
-        .reliable
-        .iter()
-        .map(|message| message.number)
-        .collect();
+    let numbers: Vec<u64> = model.reliable.iter().map(|message| message.number).collect();
     assert_eq!(numbers, [1, 1_000_001, 1_100_003], "capped, then caught up");
 }
 
@@ -807,120 +554,6 @@ fn numbers_that_the_peer_never_saw_count_in_the_lead() {
         push(&mut queues, message(1, true));
     }
     pass(&mut queues, &mut model, PACKET);
-    let numbers: Vec<u64> = model
-        .reliable
-        .iter()
-        .map(|message| message.number)
-        .collect();
+    let numbers: Vec<u64> = model.reliable.iter().map(|message| message.number).collect();
     assert_eq!(numbers, [10_000, 20_000, 30_000, 30_004]);
-}
-
-fn with_mode(mode: DeliveryMode, features: u64) -> SendQueues {
-    let mut queues = queues();
-    queues.set_peer(PeerLimits {
-        features,
-        ..PeerLimits::default()
-    });
-    queues
-        .configure_lanes(&[LaneConfig {
-            mode,
-            ..LaneConfig::default()
-        }])
-        .unwrap();
-    queues
-}
-
-#[test]
-fn delivery_modes_fall_back_towards_peers_without_them() {
-    use DeliveryMode::{Sequenced, Standard, Unordered};
-    let all = extensions::ALL;
-    let table = [
-        (Standard, all, [None, None]),
-        (Unordered, all, [Some(SegmentKind::ReliableUnordered), None]),
-        (Unordered, extensions::SEQUENCED, [None, None]),
-        (Sequenced, all, [None, Some(SegmentKind::Sequenced)]),
-        (Sequenced, extensions::RELIABLE_UNORDERED, [None, None]),
-    ];
-    for (mode, features, expected) in table {
-        let (mut queues, mut model) = (with_mode(mode, features), Model::default());
-        push(&mut queues, message(9, true));
-        push(&mut queues, message(9, false));
-        let kinds: Vec<_> = pass(&mut queues, &mut model, PACKET)
-            .0
-            .iter()
-            .map(|segment| match segment {
-                Seen::Extended { kind, .. } => Some(*kind),
-                Seen::Reliable { .. } | Seen::Unreliable { .. } => None,
-            })
-            .collect();
-        assert_eq!(kinds, expected, "{mode:?} {features}");
-        let delivered = model.reliable.len() + model.unordered.len() + model.unreliable.len();
-        assert_eq!(delivered, 2);
-    }
-}
-
-#[test]
-fn unordered_messages_are_tracked_singly() {
-    let mut queues = with_mode(DeliveryMode::Unordered, extensions::ALL);
-    let mut model = Model::default();
-    for len in [0, 400, 3000, 400, 400] {
-        push(&mut queues, message(len, true));
-    }
-    let mut packets = Vec::new();
-    while queues.ready_at(after(10_000)).is_some() {
-        packets.push(fill(&mut queues, after(10_000), PACKET));
-    }
-    assert_eq!(queues.sent_unacked_reliable_bytes(), 4200);
-    model.packet(3, &packets[1].0);
-    queues.on_acked(&packets[1].1);
-    for (plaintext, sent) in packets.iter().skip(2) {
-        model.packet(4, plaintext);
-        queues.on_acked(sent);
-    }
-    assert_eq!(
-        model.unordered.len(),
-        2,
-        "they do not wait for the first packet"
-    );
-    queues.on_lost(&packets[0].1);
-    queues.on_lost(&packets[0].1);
-    let mut resent = Vec::new();
-    while queues.ready_at(NOW).is_some() {
-        let (_, sent) = pass(&mut queues, &mut model, 300);
-        resent.push(sent);
-    }
-    assert_eq!(model.unordered.len(), 5);
-    for sent in &resent {
-        queues.on_acked(sent);
-    }
-    assert!(queues.all_reliable_acked());
-    assert_eq!(queues.backlog(), Backlog::default());
-    queues.on_lost(&packets[0].1); // long acknowledged
-    assert_eq!(queues.ready_at(NOW), None);
-}
-
-#[test]
-fn unordered_messages_in_flight_are_bounded() {
-    let mut queues = with_mode(DeliveryMode::Unordered, extensions::ALL);
-    let mut packets = Vec::new();
-    for _ in 0..MAX_UNORDERED_IN_FLIGHT + 500 {
-        push(&mut queues, message(1, true));
-    }
-    while queues.ready_at(after(10_000)).is_some() {
-        packets.push(fill(&mut queues, after(10_000), PACKET).1);
-    }
-    assert_eq!(
-        queues.sent_unacked_reliable_bytes(),
-        MAX_UNORDERED_IN_FLIGHT as u64
-    );
-    for packet in &packets[1..] {
-        queues.on_acked(packet);
-    }
-    assert_eq!(
-        queues.ready_at(after(10_000)),
-        None,
-        "the first one holds the record"
-    );
-    queues.on_acked(&packets[0]);
-    assert!(queues.ready_at(after(10_000)).is_some());
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use gamewire_wire::snp::{PacketWriter, SegmentKind};
 
 use super::{content::SentContent, ranges::RangeSet, room::Room};
+use crate::receive::UNORDERED_WINDOW;
 
 /// Most messages between the oldest unacknowledged and the newest sent one of a lane; further ones
 /// wait.
@@ -22,11 +23,7 @@ struct UnorderedMessage {
 
 impl UnorderedMessage {
     fn unacked(&self, sent: u64) -> u64 {
-        if self.whole {
-            0
-        } else {
-            sent - self.acked.total()
-        }
+        if self.whole { 0 } else { sent - self.acked.total() }
     }
 }
 
@@ -62,8 +59,13 @@ impl UnorderedSend {
         !self.lost.is_empty()
     }
 
-    pub(super) fn is_full(&self, limit: u64) -> bool {
-        self.unacked >= limit || self.messages.len() >= MAX_UNORDERED_IN_FLIGHT
+    /// Whether message `number` must wait for acks. The receiver remembers only so many numbers:
+    /// a message that falls behind its window would count as delivered when it is sent again.
+    pub(super) fn is_full(&self, limit: u64, number: u64) -> bool {
+        let behind = self.messages.front().map_or(0, |oldest| number - oldest.number);
+        self.unacked >= limit
+            || self.messages.len() >= MAX_UNORDERED_IN_FLIGHT
+            || behind >= UNORDERED_WINDOW
     }
 
     /// Bytes `range` of a message leave for the first time.
@@ -71,12 +73,7 @@ impl UnorderedSend {
         if range.start == 0 {
             let payload = payload.clone();
             let acked = RangeSet::default();
-            self.messages.push_back(UnorderedMessage {
-                number,
-                payload,
-                acked,
-                whole: false,
-            });
+            self.messages.push_back(UnorderedMessage { number, payload, acked, whole: false });
         }
         self.last_sent = u64::from(range.end);
         self.unacked += u64::from(range.end - range.start);
@@ -128,11 +125,7 @@ impl UnorderedSend {
             let message = &queue.messages[index];
             if !message.whole {
                 let end = message.payload.len() as u32;
-                queue.lost.push_back(Piece {
-                    number: message.number,
-                    start: 0,
-                    end,
-                });
+                queue.lost.push_back(Piece { number: message.number, start: 0, end });
             }
         });
     }
@@ -143,9 +136,7 @@ impl UnorderedSend {
         {
             let message = &mut self.messages[index];
             let before = message.acked.total();
-            message
-                .acked
-                .insert(u64::from(range.start)..u64::from(range.end));
+            message.acked.insert(u64::from(range.start)..u64::from(range.end));
             let total = message.acked.total();
             self.unacked -= total - before;
             if total == message.payload.len() as u64 {
@@ -156,22 +147,14 @@ impl UnorderedSend {
     }
 
     pub(super) fn on_part_lost(&mut self, number: u64, range: Range<u32>) {
-        self.lost.push_back(Piece {
-            number,
-            start: range.start,
-            end: range.end,
-        });
+        self.lost.push_back(Piece { number, start: range.start, end: range.end });
         self.trim();
     }
 
     fn each(&mut self, first: u64, count: u16, mut visit: impl FnMut(&mut Self, usize)) {
         let end = first + u64::from(count);
-        let start = self
-            .messages
-            .partition_point(|message| message.number < first);
-        let stop = self
-            .messages
-            .partition_point(|message| message.number < end);
+        let start = self.messages.partition_point(|message| message.number < first);
+        let stop = self.messages.partition_point(|message| message.number < end);
         for index in start..stop {
             visit(self, index);
         }
@@ -180,11 +163,7 @@ impl UnorderedSend {
     fn finish(&mut self, index: usize) {
         let last = index + 1 == self.messages.len();
         let message = &mut self.messages[index];
-        let sent = if last {
-            self.last_sent
-        } else {
-            message.payload.len() as u64
-        };
+        let sent = if last { self.last_sent } else { message.payload.len() as u64 };
         self.unacked -= message.unacked(sent);
         message.whole = true;
         message.payload = Bytes::new();
@@ -220,7 +199,5 @@ pub(super) fn note(sent: &mut SentContent, lane: u8, number: u64, range: Range<u
 }
 
 fn index_of(messages: &VecDeque<UnorderedMessage>, number: u64) -> Option<usize> {
-    messages
-        .binary_search_by_key(&number, |message| message.number)
-        .ok()
+    messages.binary_search_by_key(&number, |message| message.number).ok()
 }

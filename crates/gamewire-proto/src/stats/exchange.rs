@@ -67,13 +67,7 @@ struct Schedule {
 
 impl Schedule {
     fn new(kind: ReportKind, now: Time, seed: u32) -> Self {
-        Self {
-            kind,
-            seed,
-            round: 0,
-            since: now,
-            traffic: Traffic::default(),
-        }
+        Self { kind, seed, round: 0, since: now, traffic: Traffic::default() }
     }
 
     fn ready_at(&self) -> Time {
@@ -162,23 +156,15 @@ impl Exchange {
 
     pub(super) fn on_stats_sent(&mut self, now: Time, packet_number: u64, stats: &UdpStats) {
         let Some(body) = &stats.stats else { return };
-        let kind = if body.lifetime.is_some() {
-            ReportKind::Lifetime
-        } else {
-            ReportKind::Instantaneous
-        };
+        let kind =
+            if body.lifetime.is_some() { ReportKind::Lifetime } else { ReportKind::Instantaneous };
         let expires = now + STATS_IN_FLIGHT_EXPIRY;
-        self.in_flight = Some(InFlight {
-            packet_number,
-            kind,
-            expires,
-        });
+        self.in_flight = Some(InFlight { packet_number, kind, expires });
     }
 
     #[inline]
     pub(super) fn carries(&self, packet_number: u64) -> bool {
-        self.in_flight
-            .is_some_and(|report| report.packet_number == packet_number)
+        self.in_flight.is_some_and(|report| report.packet_number == packet_number)
     }
 
     pub(super) fn in_flight_number(&self) -> Option<u64> {
@@ -223,9 +209,7 @@ impl Exchange {
 
     /// When a packet must be sent for a report's sake.
     pub(super) fn next_stats(&self, traffic: Traffic) -> Option<Time> {
-        let not_before = self
-            .in_flight
-            .map_or(Time::default(), |report| report.expires);
+        let not_before = self.in_flight.map_or(Time::default(), |report| report.expires);
         [&self.instantaneous, &self.lifetime]
             .into_iter()
             .map(|schedule| (schedule, schedule.due_at().max(not_before)))
@@ -251,9 +235,7 @@ impl Exchange {
     /// packets are not acked by themselves.
     pub(super) fn next_tracer(&self, last_sample: Option<Time>) -> Option<Time> {
         let reference = self.ping_reference(last_sample);
-        self.last_unreliable
-            .filter(|&sent| sent > reference)
-            .map(|_| reference + PING_FORCED_AFTER)
+        self.last_unreliable.filter(|&sent| sent > reference).map(|_| reference + PING_FORCED_AFTER)
     }
 
     fn ping_reference(&self, last_sample: Option<Time>) -> Time {
@@ -264,17 +246,11 @@ impl Exchange {
         let Some(body) = &stats.stats else { return };
         if let Some(message) = &body.instantaneous {
             let stats = InstantaneousStats::from_message(message);
-            self.remote_mut().instantaneous = Some(Reported {
-                received_at: now,
-                stats,
-            });
+            self.remote_mut().instantaneous = Some(Reported { received_at: now, stats });
         }
         if let Some(message) = &body.lifetime {
             let stats = LifetimeStats::from_message(message);
-            self.remote_mut().lifetime = Some(Reported {
-                received_at: now,
-                stats,
-            });
+            self.remote_mut().lifetime = Some(Reported { received_at: now, stats });
         }
     }
 

@@ -13,10 +13,7 @@ impl PingHistogram {
 
     /// Counts a sample.
     pub fn add(&mut self, ping_ms: u32) {
-        count(
-            &mut self.counts,
-            Self::UPPER_MS.partition_point(|&upper| ping_ms > upper),
-        );
+        count(&mut self.counts, Self::UPPER_MS.partition_point(|&upper| ping_ms > upper));
     }
 
     /// All samples.
@@ -38,10 +35,7 @@ impl QualityHistogram {
 
     /// Counts an interval.
     pub fn add(&mut self, quality_pct: u32) {
-        count(
-            &mut self.counts,
-            Self::LOWER_PCT.partition_point(|&lower| quality_pct < lower),
-        );
+        count(&mut self.counts, Self::LOWER_PCT.partition_point(|&lower| quality_pct < lower));
     }
 
     /// All intervals.
@@ -63,10 +57,7 @@ impl JitterHistogram {
 
     /// Counts a sample.
     pub fn add(&mut self, jitter_us: u32) {
-        count(
-            &mut self.counts,
-            Self::LOWER_US.partition_point(|&lower| lower <= jitter_us) - 1,
-        );
+        count(&mut self.counts, Self::LOWER_US.partition_point(|&lower| lower <= jitter_us) - 1);
     }
 
     /// All samples.

@@ -71,10 +71,7 @@ impl Liveness {
             AckRequest::Immediate => self.last_immediate_request = Some(now),
         }
         let deadline = now + wait;
-        self.reply_deadline = Some(
-            self.reply_deadline
-                .map_or(deadline, |old| old.min(deadline)),
-        );
+        self.reply_deadline = Some(self.reply_deadline.map_or(deadline, |old| old.min(deadline)));
     }
 
     pub(super) fn on_timeout(&mut self, now: Time) {
@@ -82,10 +79,7 @@ impl Liveness {
             return;
         }
         self.reply_deadline = None;
-        let silence = self.silence.get_or_insert(Silence {
-            since: now,
-            reply_timeouts: 0,
-        });
+        let silence = self.silence.get_or_insert(Silence { since: now, reply_timeouts: 0 });
         silence.reply_timeouts = silence.reply_timeouts.saturating_add(1);
     }
 
@@ -104,10 +98,7 @@ impl Liveness {
 
     fn next_urgent_ping(&self) -> Option<Time> {
         let since = self.silence?.since;
-        Some(
-            self.last_immediate_request
-                .map_or(since, |at| since.max(at + URGENT_PING_EVERY)),
-        )
+        Some(self.last_immediate_request.map_or(since, |at| since.max(at + URGENT_PING_EVERY)))
     }
 
     fn next_keep_alive(&self) -> Option<Time> {

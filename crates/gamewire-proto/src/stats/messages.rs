@@ -35,10 +35,7 @@ pub(super) fn udp_stats(link: &LinkStats, now: Time, kind: ReportKind) -> UdpSta
         },
     };
     // The body alone asks for an ack.
-    fit(UdpStats {
-        stats: Some(quality),
-        flags: None,
-    })
+    fit(UdpStats { stats: Some(quality), flags: None })
 }
 
 /// Leaves out details until the statistics are small enough, the dearest last; counters and the ping
@@ -180,17 +177,8 @@ impl QualityStats {
 
 impl PingStats {
     fn write(&self, message: &mut LinkLifetimeStats) {
-        let [
-            to_25,
-            to_50,
-            to_75,
-            to_100,
-            to_125,
-            to_150,
-            to_200,
-            to_300,
-            slower,
-        ] = self.histogram.counts.map(non_zero);
+        let [to_25, to_50, to_75, to_100, to_125, to_150, to_200, to_300, slower] =
+            self.histogram.counts.map(non_zero);
         message.ping_histogram_25 = to_25;
         message.ping_histogram_50 = to_50;
         message.ping_histogram_75 = to_75;
@@ -251,22 +239,16 @@ impl JitterStats {
             message.jitter_histogram_10(),
             message.jitter_histogram_20(),
         ];
-        Self {
-            histogram: JitterHistogram { counts },
-        }
+        Self { histogram: JitterHistogram { counts } }
     }
 }
 
 fn shed_ntiles(message: &mut LinkLifetimeStats) {
-    let histograms_only = QualityStats {
-        histogram: QualityStats::read(message).histogram,
-        ..Default::default()
-    };
+    let histograms_only =
+        QualityStats { histogram: QualityStats::read(message).histogram, ..Default::default() };
     histograms_only.write(message);
-    let histograms_only = PingStats {
-        histogram: PingStats::read(message).histogram,
-        ..Default::default()
-    };
+    let histograms_only =
+        PingStats { histogram: PingStats::read(message).histogram, ..Default::default() };
     histograms_only.write(message);
 }
 

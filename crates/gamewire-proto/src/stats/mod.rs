@@ -111,8 +111,7 @@ impl LinkStats {
             self.exchange.on_ping_request(now);
         }
         if let Some(stats) = packet.stats {
-            self.exchange
-                .on_stats_sent(now, packet.packet_number, stats);
+            self.exchange.on_stats_sent(now, packet.packet_number, stats);
         }
     }
 
@@ -190,12 +189,7 @@ impl LinkStats {
     /// not yet overdue ride along. Pass the result to [`Self::on_packet_sent`].
     pub fn inline_stats_for_packet(&mut self, now: Time, sending_anyway: bool) -> Option<UdpStats> {
         self.close_interval(now);
-        let flags = |flags| {
-            Some(UdpStats {
-                stats: None,
-                flags: Some(flags),
-            })
-        };
+        let flags = |flags| Some(UdpStats { stats: None, flags: Some(flags) });
         if self.liveness.urgent_ping_due(now) {
             return flags(FLAG_ACK_REQUEST_E2E | FLAG_ACK_REQUEST_IMMEDIATE);
         }
@@ -207,14 +201,8 @@ impl LinkStats {
             return Some(messages::udp_stats(self, now, kind));
         }
         let ping_wanted = self.liveness.keep_alive_due(now)
-            || self
-                .exchange
-                .tracer_wanted(now, self.ping.last_sample(), sending_anyway);
-        if ping_wanted {
-            flags(FLAG_ACK_REQUEST_E2E)
-        } else {
-            None
-        }
+            || self.exchange.tracer_wanted(now, self.ping.last_sample(), sending_anyway);
+        if ping_wanted { flags(FLAG_ACK_REQUEST_E2E) } else { None }
     }
 
     /// When the packet sent now tells how long ago the previous one left (`SendTimeSincePreviousPacket`):
@@ -233,21 +221,13 @@ impl LinkStats {
             [None; 2]
         } else {
             let last_sample = self.ping.last_sample();
-            [
-                self.exchange.next_tracer(last_sample),
-                self.exchange.next_stats(self.traffic()),
-            ]
+            [self.exchange.next_tracer(last_sample), self.exchange.next_stats(self.traffic())]
         };
         let liveness = self.liveness.next_send();
         let next_send = exchange.into_iter().chain([liveness]).flatten().min();
-        let not_before = self
-            .prompted
-            .map_or(Time::default(), |at| at + PROMPT_AGAIN_AFTER);
+        let not_before = self.prompted.map_or(Time::default(), |at| at + PROMPT_AGAIN_AFTER);
         let next_send = next_send.map(|at| at.max(not_before));
-        [next_send, self.liveness.reply_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [next_send, self.liveness.reply_deadline()].into_iter().flatten().min()
     }
 
     /// Handles whatever is due.
@@ -367,29 +347,21 @@ impl LinkStats {
             sequence: self.quality.totals(),
             quality: self.quality.distribution(),
             ping: self.ping.distribution(),
-            jitter: JitterStats {
-                histogram: self.jitter.histogram(),
-            },
+            jitter: JitterStats { histogram: self.jitter.histogram() },
         }
     }
 
     /// Why a packet must go now. While the peer is silent nothing goes but urgent pings.
     fn send_reason(&mut self, now: Time) -> Option<SendReason> {
         if self.liveness.silent() {
-            return self
-                .liveness
-                .urgent_ping_due(now)
-                .then_some(SendReason::UrgentPing);
+            return self.liveness.urgent_ping_due(now).then_some(SendReason::UrgentPing);
         }
         let traffic = self.traffic();
         if self.exchange.wanted(now, traffic, false).is_some() {
             Some(SendReason::Stats)
         } else if self.liveness.keep_alive_due(now) {
             Some(SendReason::KeepAlive)
-        } else if self
-            .exchange
-            .tracer_wanted(now, self.ping.last_sample(), false)
-        {
+        } else if self.exchange.tracer_wanted(now, self.ping.last_sample(), false) {
             Some(SendReason::TracerPing)
         } else {
             None
@@ -397,10 +369,7 @@ impl LinkStats {
     }
 
     fn traffic(&self) -> Traffic {
-        Traffic {
-            sent: self.sent.total_packets(),
-            received: self.quality.totals().received,
-        }
+        Traffic { sent: self.sent.total_packets(), received: self.quality.totals().received }
     }
 
     /// Interval work, done lazily by whatever happens first after the interval's end: an idle
@@ -408,8 +377,7 @@ impl LinkStats {
     #[inline]
     fn close_interval(&mut self, now: Time) {
         if self.quality.interval_over(now) {
-            self.quality
-                .close_interval(now, self.liveness.reply_timeouts());
+            self.quality.close_interval(now, self.liveness.reply_timeouts());
             self.jitter.close_interval();
         }
     }

@@ -58,9 +58,7 @@ impl PingTracker {
     pub fn smoothed(&self) -> Option<Duration> {
         let recent = self.recent();
         let sum: u64 = recent.iter().map(|&us| u64::from(us)).sum();
-        let count = u64::try_from(recent.len())
-            .ok()
-            .filter(|&count| count > 0)?;
+        let count = u64::try_from(recent.len()).ok().filter(|&count| count > 0)?;
         Some(Duration::from_micros((sum + count / 2) / count))
     }
 
@@ -72,18 +70,12 @@ impl PingTracker {
 
     /// The slowest of the recent samples.
     pub fn worst_recent(&self) -> Option<Duration> {
-        self.recent()
-            .iter()
-            .max()
-            .map(|&us| Duration::from_micros(us.into()))
+        self.recent().iter().max().map(|&us| Duration::from_micros(us.into()))
     }
 
     /// The quickest of the recent samples.
     pub fn best_recent(&self) -> Option<Duration> {
-        self.recent()
-            .iter()
-            .min()
-            .map(|&us| Duration::from_micros(us.into()))
+        self.recent().iter().min().map(|&us| Duration::from_micros(us.into()))
     }
 
     /// The quickest sample ever.

@@ -51,8 +51,7 @@ impl IntervalCounts {
     }
 
     fn fraction(self, part: u64) -> Option<f32> {
-        self.expected()
-            .map(|expected| (part as f64 / expected as f64) as f32)
+        self.expected().map(|expected| (part as f64 / expected as f64) as f32)
     }
 
     /// Whole percent; 100 means perfect, 0 is kept for dead links.
@@ -152,11 +151,7 @@ impl QualityMeter {
         let dead = self.current.received == 0
             && self.sent_in_interval > elapsed_s
             && reply_timeouts >= DEAD_REPLY_TIMEOUTS;
-        let sample = if dead {
-            Some(0)
-        } else {
-            self.current.quality_pct()
-        };
+        let sample = if dead { Some(0) } else { self.current.quality_pct() };
         if let Some(pct) = sample {
             self.histogram.add(pct);
             self.reservoir.add(pct);

@@ -74,14 +74,9 @@ impl RateMeter {
             bytes = bytes.saturating_add(self.bytes[place_of(slot)]);
         }
         let window_us = now.as_micros().saturating_sub(oldest * SLOT_US);
-        let span_us = window_us
-            .min(now.micros_since(self.started))
-            .max(MIN_SPAN_US);
+        let span_us = window_us.min(now.micros_since(self.started)).max(MIN_SPAN_US);
         let per_second = |amount: u64| (amount as f64 * 1e6 / span_us as f64) as f32;
-        Rate {
-            packets_per_s: per_second(packets),
-            bytes_per_s: per_second(bytes),
-        }
+        Rate { packets_per_s: per_second(packets), bytes_per_s: per_second(bytes) }
     }
 
     fn advance(&mut self, slot: u64) {

@@ -20,9 +20,7 @@ impl Reservoir {
             return;
         }
         let place = scramble(self.seen) % self.seen;
-        let kept = usize::try_from(place)
-            .ok()
-            .and_then(|place| self.samples.get_mut(place));
+        let kept = usize::try_from(place).ok().and_then(|place| self.samples.get_mut(place));
         if let Some(kept) = kept {
             *kept = sample;
         }

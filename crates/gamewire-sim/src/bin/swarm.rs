@@ -36,9 +36,7 @@ impl Request {
                 request.list = true;
                 continue;
             }
-            let value = words
-                .next()
-                .ok_or_else(|| format!("{word} needs a value"))?;
+            let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
             let number = || value.parse().map_err(|_| format!("{value} is no number"));
             match word.as_str() {
                 "--minutes" => request.minutes = Some(number()?),
@@ -64,11 +62,7 @@ impl Request {
     fn limits(&self) -> (u64, Duration) {
         let single = self.seed.is_some() && self.minutes.is_none();
         let count = self.count.unwrap_or(if single { 1 } else { u64::MAX });
-        let minutes = self.minutes.unwrap_or(if self.count.is_some() {
-            u64::MAX / 60
-        } else {
-            1
-        });
+        let minutes = self.minutes.unwrap_or(if self.count.is_some() { u64::MAX / 60 } else { 1 });
         (count, Duration::from_secs(minutes * 60))
     }
 }
@@ -114,14 +108,9 @@ fn swarm(request: &Request) -> Result<bool, String> {
 fn fail(request: &Request, scenario: &Scenario, report: &Report) {
     let seed = scenario.seed;
     println!("FAILED: {} (seed {seed})", scenario.name);
-    report
-        .violations
-        .iter()
-        .for_each(|violation| println!("  {violation}"));
-    let fixed = request
-        .scenario
-        .as_ref()
-        .map_or_else(String::new, |name| format!(" --scenario {name}"));
+    report.violations.iter().for_each(|violation| println!("  {violation}"));
+    let fixed =
+        request.scenario.as_ref().map_or_else(String::new, |name| format!(" --scenario {name}"));
     println!("replay:  cargo run -p gamewire-sim --bin swarm -- --seed {seed}{fixed}");
     println!("keep it: add \"{seed} <what it found>\" to crates/gamewire-sim/seeds.txt");
     let smaller = shrink(scenario);

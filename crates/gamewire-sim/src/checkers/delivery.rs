@@ -68,25 +68,14 @@ impl Sent {
 impl DeliveryChecker {
     /// A checker of lanes with these promises.
     pub fn new(rules: DeliveryRules) -> Self {
-        Self {
-            rules,
-            ..Self::default()
-        }
+        Self { rules, ..Self::default() }
     }
 
     /// Judges one observation.
     pub fn observe(&mut self, observed: &Observed, violations: &mut Violations) {
         match &observed.what {
-            Observation::Sent {
-                name,
-                len,
-                reliable,
-                may_expire,
-            } => {
-                let lane = self
-                    .flows
-                    .entry((name.connection, name.sender))
-                    .or_default();
+            Observation::Sent { name, len, reliable, may_expire } => {
+                let lane = self.flows.entry((name.connection, name.sender)).or_default();
                 let sent = Sent {
                     len: *len,
                     reliable: *reliable,
@@ -125,45 +114,26 @@ impl DeliveryChecker {
         let connection = observed.connection;
         let flow = self.flows.entry((connection, sender)).or_default();
         let lane = flow.entry(message.lane).or_default();
-        let index = usize::try_from(message.number)
-            .ok()
-            .and_then(|number| number.checked_sub(1));
+        let index = usize::try_from(message.number).ok().and_then(|number| number.checked_sub(1));
         let Some(sent) = index.and_then(|index| lane.sent.get_mut(index)) else {
             return Err("it was never sent".into());
         };
-        let name = MessageName {
-            connection,
-            sender,
-            lane: message.lane,
-            number: message.number,
-        };
+        let name = MessageName { connection, sender, lane: message.lane, number: message.number };
         if message.payload.len() != sent.len {
-            return Err(format!(
-                "{} bytes were sent, {} came",
-                sent.len,
-                message.payload.len()
-            ));
+            return Err(format!("{} bytes were sent, {} came", sent.len, message.payload.len()));
         }
         if message.payload != name.content(sent.len) {
             return Err(format!("its {} bytes are altered", sent.len));
         }
         if message.reliable != sent.reliable {
-            return Err(format!(
-                "sent with reliable {}, came otherwise",
-                sent.reliable
-            ));
+            return Err(format!("sent with reliable {}, came otherwise", sent.reliable));
         }
         if std::mem::replace(&mut sent.delivered, true) {
             return Err("it came twice".into());
         }
         self.delivered += 1;
         self.outstanding -= u64::from(sent.must_come());
-        let mode = self
-            .rules
-            .lanes
-            .get(usize::from(message.lane))
-            .copied()
-            .unwrap_or_default();
+        let mode = self.rules.lanes.get(usize::from(message.lane)).copied().unwrap_or_default();
         let ordered = mode != DeliveryMode::Unordered || !self.rules.unordered_negotiated;
         lane.check_order(message, ordered, mode == DeliveryMode::Sequenced)
     }
@@ -175,12 +145,7 @@ impl DeliveryChecker {
             for (index, sent) in flow.sent.iter().enumerate().skip(flow.ordered_through) {
                 if sent.must_come() && !sent.delivered {
                     let number = index as u64 + 1;
-                    let name = MessageName {
-                        connection,
-                        sender,
-                        lane,
-                        number,
-                    };
+                    let name = MessageName { connection, sender, lane, number };
                     outstanding.first.get_or_insert(name);
                     outstanding.messages += 1;
                 }
@@ -201,11 +166,7 @@ impl DeliveryChecker {
 
     /// Messages sent, of all senders.
     pub fn sent(&self) -> u64 {
-        self.flows
-            .values()
-            .flat_map(BTreeMap::values)
-            .map(|lane| lane.sent.len() as u64)
-            .sum()
+        self.flows.values().flat_map(BTreeMap::values).map(|lane| lane.sent.len() as u64).sum()
     }
 
     /// Connections of which anything was seen.
@@ -223,9 +184,7 @@ impl Lane {
     ) -> Result<(), String> {
         let number = message.number;
         let gap = self.sent.iter().skip(self.ordered_through);
-        let whole = gap
-            .take_while(|sent| sent.delivered || !sent.must_come())
-            .count();
+        let whole = gap.take_while(|sent| sent.delivered || !sent.must_come()).count();
         self.ordered_through += whole;
         if message.reliable {
             let newest = self.newest_reliable;
@@ -234,18 +193,13 @@ impl Lane {
                 return Err(format!("it came after message {newest}"));
             }
             if ordered && (self.ordered_through as u64) < number {
-                return Err(format!(
-                    "message {} is missing before it",
-                    self.ordered_through + 1
-                ));
+                return Err(format!("message {} is missing before it", self.ordered_through + 1));
             }
         } else {
             let newest = self.newest_unreliable;
             self.newest_unreliable = newest.max(number);
             if sequenced && number < newest {
-                return Err(format!(
-                    "it is older than message {newest}, which came before"
-                ));
+                return Err(format!("it is older than message {newest}, which came before"));
             }
         }
         Ok(())
@@ -253,10 +207,7 @@ impl Lane {
 }
 
 fn who(observed: &Observed) -> String {
-    format!(
-        "connection {:08x}, at the {:?}",
-        observed.connection, observed.side
-    )
+    format!("connection {:08x}, at the {:?}", observed.connection, observed.side)
 }
 
 #[cfg(test)]

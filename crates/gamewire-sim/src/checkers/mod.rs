@@ -36,10 +36,7 @@ impl Violations {
     /// Notes one, unless there are enough.
     pub fn add(&mut self, at: Time, what: impl Into<String>) {
         if self.0.len() < MAX_VIOLATIONS {
-            self.0.push(Violation {
-                at,
-                what: what.into(),
-            });
+            self.0.push(Violation { at, what: what.into() });
         }
     }
 

@@ -61,10 +61,7 @@ mod tests {
                 let end = start + rng.index(5);
                 set.insert(start as u64..end as u64);
                 bitmap[start..end].fill(true);
-                assert_eq!(
-                    set.total(),
-                    bitmap.iter().filter(|&&bit| bit).count() as u64
-                );
+                assert_eq!(set.total(), bitmap.iter().filter(|&&bit| bit).count() as u64);
                 for from in 0..60 {
                     let to = from + 4;
                     let missing = (from..to).find(|&at| !bitmap[at]).map(|at| at as u64);

@@ -80,8 +80,7 @@ impl WireChecker {
         self.reverse.insert(forth, back);
         self.reverse.insert(back, forth);
         for (direction, to) in [(forth, other), (back, one)] {
-            self.flows
-                .insert(direction, Flow::new(self.rules.first_packet_number));
+            self.flows.insert(direction, Flow::new(self.rules.first_packet_number));
             // Whoever shares a connection has proven its address.
             self.unproven.entry((direction.0, to)).or_default().proven = true;
         }
@@ -117,10 +116,7 @@ impl WireChecker {
                 self.check_packet(now, direction, packet, datagram)
             }
             Datagram::ConnectOk(ok) => {
-                let ids = [
-                    (to, ok.client_connection_id()),
-                    (from, ok.server_connection_id()),
-                ];
+                let ids = [(to, ok.client_connection_id()), (from, ok.server_connection_id())];
                 self.register(ids);
                 Ok(())
             }
@@ -168,10 +164,7 @@ impl WireChecker {
             if self.rules.ids_may_be_wrong {
                 return Ok(());
             }
-            return Err(format!(
-                "a packet to the unknown connection {:08x}",
-                direction.1
-            ));
+            return Err(format!("a packet to the unknown connection {:08x}", direction.1));
         };
         let Some(mut flow) = self.flows.remove(&direction) else {
             return Ok(());
@@ -185,12 +178,7 @@ impl WireChecker {
     }
 
     fn note_delivered(&mut self, delivery: &Delivery) {
-        let Delivery {
-            from,
-            to,
-            datagram,
-            altered,
-        } = delivery;
+        let Delivery { from, to, datagram, altered } = delivery;
         let allowance = self.unproven.entry((*to, *from)).or_default();
         allowance.received += datagram.len() as u64;
         if *altered {
@@ -227,8 +215,7 @@ impl WireChecker {
 impl Tap for WireChecker {
     fn on_sent(&mut self, now: Time, from: SocketAddr, to: SocketAddr, datagram: &[u8]) {
         if let Err(what) = self.check_sent(now, from, to, datagram) {
-            self.violations
-                .add(now, format!("on the wire from {from}: {what}"));
+            self.violations.add(now, format!("on the wire from {from}: {what}"));
         }
     }
 

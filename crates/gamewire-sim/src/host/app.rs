@@ -110,10 +110,7 @@ impl App {
     /// Whether it has sent everything that it means to send.
     pub fn sent_all(&self) -> bool {
         self.stage != Stage::Playing
-            || self
-                .streams
-                .iter()
-                .all(|stream| stream.sent >= stream.traffic.count)
+            || self.streams.iter().all(|stream| stream.sent >= stream.traffic.count)
     }
 
     /// Whether it waits for room in the send queue.
@@ -131,11 +128,7 @@ impl App {
         let reading = self.inbox.deadline(self.started);
         let acting = match self.stage {
             Stage::Playing => {
-                let sending = self
-                    .streams
-                    .iter()
-                    .filter_map(|s| s.deadline(self.blocked))
-                    .min();
+                let sending = self.streams.iter().filter_map(|s| s.deadline(self.blocked)).min();
                 let closing = match self.close {
                     ClosePlan::At { after, .. } => Some(self.started + after),
                     ClosePlan::WhenSent { .. } if self.connected && self.sent_all() => {
@@ -194,14 +187,7 @@ impl App {
         }
         self.stage = Stage::Done;
         log.push(Observation::Closed { linger });
-        connection.close(
-            now,
-            CloseRequest {
-                reason: CLOSE_REASON,
-                debug: CLOSE_TEXT,
-                linger,
-            },
-        );
+        connection.close(now, CloseRequest { reason: CLOSE_REASON, debug: CLOSE_TEXT, linger });
     }
 
     /// Hears what the connection has to say.
@@ -288,10 +274,7 @@ impl App {
                     }
                     Err(SendError::NoConnection(_) | SendError::InvalidState(_)) => return,
                     Err(SendError::Refused(error)) => {
-                        log.push(Observation::Refused {
-                            name,
-                            why: error.to_string(),
-                        });
+                        log.push(Observation::Refused { name, why: error.to_string() });
                         self.streams[index].step(now);
                     }
                 }
@@ -335,10 +318,7 @@ fn changed(
     let same = back.lane == given.lane
         && back.reliable == given.reliable
         && same_bytes(&back.payload, &given.payload);
-    (!same).then(|| Observation::Refused {
-        name,
-        why: "it came back altered".into(),
-    })
+    (!same).then(|| Observation::Refused { name, why: "it came back altered".into() })
 }
 
 fn same_bytes(one: &Bytes, other: &Bytes) -> bool {

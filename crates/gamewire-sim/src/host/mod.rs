@@ -16,7 +16,9 @@ use gamewire_proto::{
     event::{ConnectionState, Event},
     handshake::{Agreement, LocalParty},
     lane::LaneConfig,
+    receive::MAX_PARTIAL_SEGMENTS,
 };
+use gamewire_wire::limits::MAX_UDP_PAYLOAD;
 
 pub use self::{
     app::{App, CLOSE_REASON, CLOSE_TEXT},
@@ -77,6 +79,8 @@ struct Live {
     tag: u32,
     side: Side,
     accept_at: Option<Time>,
+    /// When the machine is to be called, as it said when it was last drained.
+    timer: Option<Time>,
     log: Vec<Observation>,
 }
 
@@ -133,11 +137,9 @@ impl Host {
         let new = connection.state();
         let key = self.admit(now, connection, tag, side, None);
         if let Some(live) = self.connections.get_mut(&key) {
-            live.log.push(Observation::State {
-                old: ConnectionState::None,
-                new,
-                end: None,
-            });
+            let old = ConnectionState::None;
+            live.app.on_event(&Event::StateChanged { old, new });
+            live.log.push(Observation::State { old, new, end: None });
         }
         self.endpoint.insert_initiator(key, local_id, remote);
         self.settle(now, key, outbox);
@@ -157,23 +159,12 @@ impl Host {
         if !self.config.lanes.is_empty()
             && let Err(error) = connection.configure_lanes(&self.config.lanes)
         {
-            log.push(Observation::HandshakeFailed {
-                why: error.to_string(),
-            });
+            log.push(Observation::HandshakeFailed { why: error.to_string() });
         }
         let seed = mix(self.seed, u64::from(tag));
         let app = App::new(now, tag, side, self.config.plan.clone(), seed);
-        self.connections.insert(
-            key,
-            Live {
-                connection,
-                app,
-                tag,
-                side,
-                accept_at,
-                log,
-            },
-        );
+        self.connections
+            .insert(key, Live { connection, app, tag, side, accept_at, timer: None, log });
         key
     }
 
@@ -182,8 +173,7 @@ impl Host {
         let keys: Vec<_> = self.connections.keys().copied().collect();
         for key in keys {
             if let Some(live) = self.connections.get_mut(&key) {
-                live.app
-                    .close(now, linger, &mut live.connection, &mut live.log);
+                live.app.close(now, linger, &mut live.connection, &mut live.log);
             }
             self.settle(now, key, outbox);
         }
@@ -221,9 +211,7 @@ impl Host {
 
     /// The connections, by the name that they have in this world.
     pub fn connections(&self) -> impl Iterator<Item = (u32, &Connection, &App)> {
-        self.connections
-            .values()
-            .map(|live| (live.tag, &live.connection, &live.app))
+        self.connections.values().map(|live| (live.tag, &live.connection, &live.app))
     }
 
     fn incoming(&mut self, now: Time, incoming: &Incoming, outbox: &mut Outbox) {
@@ -242,23 +230,15 @@ impl Host {
                 let identity = connection.remote_identity().clone();
                 let accept_at = Some(now + self.config.accept_after);
                 let key = self.admit(now, connection, tag, Side::Acceptor, accept_at);
-                self.endpoint
-                    .insert_acceptor(key, local_id, incoming, identity);
+                self.endpoint.insert_acceptor(key, local_id, incoming, identity);
                 self.settle(now, key, outbox);
             }
             Err(refusal) => {
                 let mut reply = Vec::new();
                 refusal.encode(tag, &mut reply);
                 outbox.push(incoming.remote, &reply);
-                let what = Observation::HandshakeFailed {
-                    why: refusal.to_string(),
-                };
-                self.seen.push(Observed {
-                    at: now,
-                    connection: tag,
-                    side: Side::Acceptor,
-                    what,
-                });
+                let what = Observation::HandshakeFailed { why: refusal.to_string() };
+                self.seen.push(Observed { at: now, connection: tag, side: Side::Acceptor, what });
             }
         }
     }
@@ -274,9 +254,7 @@ impl Host {
             if live.connection.state() == ConnectionState::Connecting
                 && let Err(error) = live.connection.accept(now, &mut self.entropy)
             {
-                live.log.push(Observation::HandshakeFailed {
-                    why: error.to_string(),
-                });
+                live.log.push(Observation::HandshakeFailed { why: error.to_string() });
             }
         }
         live.deliver();
@@ -285,14 +263,11 @@ impl Host {
         live.deliver();
         live.transmit(now, &mut self.batch, self.config.max_batch, outbox);
         let drained = live.announce();
+        let slack = self.config.timer_slack;
+        live.timer = live.connection.poll_timeout(now).map(|at| at.max(now) + slack);
         let at = now;
         let (connection, side) = (live.tag, live.side);
-        let observed = live.log.drain(..).map(|what| Observed {
-            at,
-            connection,
-            side,
-            what,
-        });
+        let observed = live.log.drain(..).map(|what| Observed { at, connection, side, what });
         self.seen.extend(observed);
         if drained {
             self.endpoint.remove(key);
@@ -302,42 +277,34 @@ impl Host {
 }
 
 impl Live {
-    fn deadline(&self, now: Time, slack: Duration) -> Option<Time> {
-        let machine = self.connection.poll_timeout(now).map(|at| at + slack);
-        [machine, self.app.deadline(), self.accept_at]
-            .into_iter()
-            .flatten()
-            .min()
+    fn deadline(&self) -> Option<Time> {
+        [self.timer, self.app.deadline(), self.accept_at].into_iter().flatten().min()
     }
 
     fn deliver(&mut self) {
         while let Some(message) = self.connection.poll_message() {
             self.app.on_message(message, &mut self.log);
         }
-        let (messages, bytes) = self.app.unread();
+        self.check_limits();
+    }
+
+    /// The bounds that `gamewire_proto::receive` promises.
+    fn check_limits(&mut self) {
         let limits = &self.connection.config().receive;
         let held = self.connection.receive_status();
-        if held.buffered_bytes > limits.buffer_bytes {
-            let what = format!(
-                "{} bytes held, limit {}",
-                held.buffered_bytes, limits.buffer_bytes
-            );
-            self.log.push(Observation::OverLimit { what });
-        }
-        if held.unread_messages > limits.buffer_messages {
-            let what = format!("{} held messages", held.unread_messages);
-            self.log.push(Observation::OverLimit { what });
-        }
-        if messages > limits.buffer_messages {
-            let what = format!(
-                "{messages} unread messages, limit {}",
-                limits.buffer_messages
-            );
-            self.log.push(Observation::OverLimit { what });
-        }
-        if bytes > limits.buffer_bytes {
-            let what = format!("{bytes} unread bytes, limit {}", limits.buffer_bytes);
-            self.log.push(Observation::OverLimit { what });
+        let (unread, unread_bytes) = self.app.unread();
+        let one_message = limits.max_message_bytes;
+        let fragments = MAX_PARTIAL_SEGMENTS * MAX_UDP_PAYLOAD;
+        let checks = [
+            ("messages unread", held.unread_messages.max(unread), limits.buffer_messages),
+            ("bytes unread", unread_bytes, limits.buffer_bytes + one_message),
+            ("bytes held", held.buffered_bytes, 2 * limits.buffer_bytes + one_message + fragments),
+        ];
+        for (what, there_are, limit) in checks {
+            if there_are > limit {
+                let what = format!("{there_are} {what}, limit {limit}");
+                self.log.push(Observation::OverLimit { what });
+            }
         }
     }
 
@@ -383,9 +350,7 @@ impl Live {
             }
         }
         if count > MAX_EVENTS_PER_TURN {
-            self.log.push(Observation::OverLimit {
-                what: format!("{count} events at once"),
-            });
+            self.log.push(Observation::OverLimit { what: format!("{count} events at once") });
         }
         drained
     }
@@ -400,10 +365,7 @@ impl Node for Host {
         outbox: &mut Outbox,
     ) {
         let mut reply = Vec::new();
-        match self
-            .endpoint
-            .handle_datagram(now, from, datagram, &mut reply)
-        {
+        match self.endpoint.handle_datagram(now, from, datagram, &mut reply) {
             Route::Data(key) => {
                 if let Some(live) = self.connections.get_mut(&key) {
                     live.connection.handle_data(now, datagram);
@@ -412,8 +374,7 @@ impl Node for Host {
             }
             Route::Control(key, control) => {
                 if let Some(live) = self.connections.get_mut(&key) {
-                    live.connection
-                        .handle_control(now, *control, &mut self.entropy);
+                    live.connection.handle_control(now, *control, &mut self.entropy);
                 }
                 self.settle(now, key, outbox);
             }
@@ -424,20 +385,12 @@ impl Node for Host {
     }
 
     fn handle_timeout(&mut self, now: Time, outbox: &mut Outbox) {
-        let slack = self.config.timer_slack;
-        let due = |live: &Live| live.deadline(now, slack).is_some_and(|at| at <= now);
-        let keys: Vec<_> = self
-            .connections
-            .iter()
-            .filter(|(_, live)| due(live))
-            .map(|(&key, _)| key)
-            .collect();
+        let due = |live: &Live| live.deadline().is_some_and(|at| at <= now);
+        let keys: Vec<_> =
+            self.connections.iter().filter(|(_, live)| due(live)).map(|(&key, _)| key).collect();
         for key in keys {
             if let Some(live) = self.connections.get_mut(&key)
-                && live
-                    .connection
-                    .poll_timeout(now)
-                    .is_some_and(|at| at <= now)
+                && live.timer.is_some_and(|at| at <= now)
             {
                 live.connection.handle_timeout(now);
             }
@@ -445,11 +398,7 @@ impl Node for Host {
         }
     }
 
-    fn deadline(&self, now: Time) -> Option<Time> {
-        let slack = self.config.timer_slack;
-        self.connections
-            .values()
-            .filter_map(|live| live.deadline(now, slack))
-            .min()
+    fn deadline(&self, _: Time) -> Option<Time> {
+        self.connections.values().filter_map(Live::deadline).min()
     }
 }

@@ -46,12 +46,7 @@ impl Traffic {
 
     /// Unreliable messages of one size on lane 0, one per `every`.
     pub fn unreliable(count: u32, size: usize, every: Duration) -> Self {
-        Self {
-            reliable: false,
-            burst: 1,
-            every,
-            ..Self::reliable(count, size)
-        }
+        Self { reliable: false, burst: 1, every, ..Self::reliable(count, size) }
     }
 
     /// The same on another lane.

@@ -105,10 +105,7 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn new(config: LinkConfig) -> Self {
-        Self {
-            config,
-            ..Self::default()
-        }
+        Self { config, ..Self::default() }
     }
 
     /// Decides about one datagram: it arrives never, once or twice.
@@ -155,11 +152,7 @@ impl Link {
 
     fn loses(&mut self, rng: &mut Rng) -> bool {
         if let Some(bursts) = self.config.bursts {
-            let turn = if self.in_burst {
-                bursts.end
-            } else {
-                bursts.begin
-            };
+            let turn = if self.in_burst { bursts.end } else { bursts.begin };
             self.in_burst ^= rng.chance(turn);
             if self.in_burst && rng.chance(bursts.loss) {
                 return true;
@@ -173,22 +166,15 @@ impl Link {
         let straight = passed + self.config.delay + rng.up_to(self.config.jitter);
         if rng.chance(self.config.reorder) {
             self.counters.reordered += 1;
-            return Arrival {
-                at: straight + self.config.reorder_delay,
-                flip,
-            };
+            return Arrival { at: straight + self.config.reorder_delay, flip };
         }
         self.latest_arrival = self.latest_arrival.max(straight);
-        Arrival {
-            at: self.latest_arrival,
-            flip,
-        }
+        Arrival { at: self.latest_arrival, flip }
     }
 
     fn corruption(&mut self, datagram: &[u8], rng: &mut Rng) -> Option<usize> {
-        let is_data = datagram
-            .first()
-            .is_some_and(|first| first & gamewire_wire::udp::FLAG_DATA != 0);
+        let is_data =
+            datagram.first().is_some_and(|first| first & gamewire_wire::udp::FLAG_DATA != 0);
         let may = is_data || self.config.corrupts == Corrupts::Everything;
         if !may || datagram.is_empty() || !rng.chance(self.config.corrupt) {
             return None;
@@ -216,22 +202,13 @@ mod tests {
         let mut link = Link::new(LinkConfig::default());
         let all = arrivals(&mut link, 50, &mut Rng::new(1));
         assert_eq!(all.len(), 50);
-        assert_eq!(
-            all[3],
-            Arrival {
-                at: T0.plus_micros(30),
-                flip: None
-            }
-        );
+        assert_eq!(all[3], Arrival { at: T0.plus_micros(30), flip: None });
     }
 
     #[test]
     fn jitter_keeps_the_order_and_reordering_does_not() {
         let jitter = Duration::from_millis(5);
-        let mut link = Link::new(LinkConfig {
-            jitter,
-            ..LinkConfig::default()
-        });
+        let mut link = Link::new(LinkConfig { jitter, ..LinkConfig::default() });
         let mut rng = Rng::new(2);
         assert!(arrivals(&mut link, 500, &mut rng).is_sorted_by_key(|arrival| arrival.at));
         link.config.reorder = PerMillion::percent(5);
@@ -253,10 +230,7 @@ mod tests {
         let counters = link.counters;
         assert!((1800..2200).contains(&counters.lost), "{counters:?}");
         assert!((700..900).contains(&counters.duplicated), "{counters:?}");
-        assert_eq!(
-            all.len() as u64,
-            10_000 - counters.lost + counters.duplicated
-        );
+        assert_eq!(all.len() as u64, 10_000 - counters.lost + counters.duplicated);
         let flipped = all.iter().filter(|arrival| arrival.flip.is_some()).count() as u64;
         assert_eq!(flipped, counters.corrupted);
         assert!((2400..2900).contains(&flipped), "{flipped}");
@@ -265,15 +239,9 @@ mod tests {
     #[test]
     fn control_messages_are_corrupted_only_where_asked() {
         let corrupt = PerMillion::percent(100);
-        let mut link = Link::new(LinkConfig {
-            corrupt,
-            ..LinkConfig::default()
-        });
+        let mut link = Link::new(LinkConfig { corrupt, ..LinkConfig::default() });
         let mut rng = Rng::new(4);
-        assert_eq!(
-            link.carry(T0, &[0x20; 8], &mut rng)[0].map(|arrival| arrival.flip),
-            Some(None)
-        );
+        assert_eq!(link.carry(T0, &[0x20; 8], &mut rng)[0].map(|arrival| arrival.flip), Some(None));
         link.config.corrupts = Corrupts::Everything;
         assert!(
             link.carry(T0, &[0x20; 8], &mut rng)[0].is_some_and(|arrival| arrival.flip.is_some())
@@ -287,14 +255,10 @@ mod tests {
             end: PerMillion::percent(10),
             loss: PerMillion::percent(100),
         };
-        let mut link = Link::new(LinkConfig {
-            bursts: Some(bursts),
-            ..LinkConfig::default()
-        });
+        let mut link = Link::new(LinkConfig { bursts: Some(bursts), ..LinkConfig::default() });
         let mut rng = Rng::new(5);
-        let fates: Vec<bool> = (0..10_000)
-            .map(|_| link.carry(T0, &[0; 9], &mut rng)[0].is_none())
-            .collect();
+        let fates: Vec<bool> =
+            (0..10_000).map(|_| link.carry(T0, &[0; 9], &mut rng)[0].is_none()).collect();
         let lost = fates.iter().filter(|&&lost| lost).count();
         let starts = fates.windows(2).filter(|pair| !pair[0] && pair[1]).count();
         assert!(lost > 5 * starts, "{lost} lost in {starts} runs");
@@ -302,23 +266,12 @@ mod tests {
 
     #[test]
     fn a_bottleneck_spaces_and_drops() {
-        let rate = RateLimit {
-            bytes_per_second: 100_000,
-            queue_bytes: 500,
-        };
-        let mut link = Link::new(LinkConfig {
-            rate: Some(rate),
-            ..LinkConfig::default()
-        });
+        let rate = RateLimit { bytes_per_second: 100_000, queue_bytes: 500 };
+        let mut link = Link::new(LinkConfig { rate: Some(rate), ..LinkConfig::default() });
         let mut rng = Rng::new(6);
-        let fates: Vec<Option<Arrival>> = (0..8)
-            .map(|_| link.carry(T0, &[0; 100], &mut rng)[0])
-            .collect();
-        let times: Vec<u64> = fates
-            .iter()
-            .flatten()
-            .map(|a| a.at.micros_since(T0))
-            .collect();
+        let fates: Vec<Option<Arrival>> =
+            (0..8).map(|_| link.carry(T0, &[0; 100], &mut rng)[0]).collect();
+        let times: Vec<u64> = fates.iter().flatten().map(|a| a.at.micros_since(T0)).collect();
         assert_eq!(times, [1000, 2000, 3000, 4000, 5000]);
         assert_eq!(link.counters.overflowed, 3);
         assert!(link.carry(T0.plus_micros(2000), &[0; 100], &mut rng)[0].is_some());
@@ -326,10 +279,7 @@ mod tests {
 
     #[test]
     fn large_datagrams_do_not_fit_through() {
-        let mut link = Link::new(LinkConfig {
-            mtu: Some(500),
-            ..LinkConfig::default()
-        });
+        let mut link = Link::new(LinkConfig { mtu: Some(500), ..LinkConfig::default() });
         let mut rng = Rng::new(7);
         assert!(link.carry(T0, &[0; 501], &mut rng)[0].is_none());
         assert!(link.carry(T0, &[0; 500], &mut rng)[0].is_some());

@@ -35,20 +35,7 @@ pub struct Partition {
 impl Partition {
     /// Both directions between two hosts.
     pub fn both(one: SocketAddr, other: SocketAddr, start: Time, end: Time) -> [Self; 2] {
-        [
-            Self {
-                from: one,
-                to: other,
-                start,
-                end,
-            },
-            Self {
-                from: other,
-                to: one,
-                start,
-                end,
-            },
-        ]
+        [Self { from: one, to: other, start, end }, Self { from: other, to: one, start, end }]
     }
 
     fn cuts(&self, now: Time, from: SocketAddr, to: SocketAddr) -> bool {
@@ -128,9 +115,7 @@ impl Network {
 
     /// What became of the datagrams of one direction; zeros if there is no such link.
     pub fn counters(&self, from: SocketAddr, to: SocketAddr) -> LinkCounters {
-        self.links
-            .get(&(from, to))
-            .map_or_else(LinkCounters::default, |link| link.counters)
+        self.links.get(&(from, to)).map_or_else(LinkCounters::default, |link| link.counters)
     }
 
     /// Datagrams lost to partitions or for want of a link.
@@ -140,19 +125,12 @@ impl Network {
 
     /// Puts a datagram on its way.
     pub fn send(&mut self, now: Time, from: SocketAddr, to: SocketAddr, datagram: &[u8]) {
-        let cut = self
-            .partitions
-            .iter()
-            .any(|partition| partition.cuts(now, from, to));
+        let cut = self.partitions.iter().any(|partition| partition.cuts(now, from, to));
         let Some(link) = self.links.get_mut(&(from, to)).filter(|_| !cut) else {
             self.cut += 1;
             return;
         };
-        for arrival in link
-            .carry(now, datagram, &mut self.rng)
-            .into_iter()
-            .flatten()
-        {
+        for arrival in link.carry(now, datagram, &mut self.rng).into_iter().flatten() {
             if self.under_way.len() >= MAX_UNDER_WAY {
                 link.counters.overflowed += 1;
                 continue;
@@ -162,12 +140,7 @@ impl Network {
                 datagram[bit / 8] ^= 1 << (bit % 8);
             }
             let altered = arrival.flip.is_some();
-            let delivery = Delivery {
-                from,
-                to,
-                datagram,
-                altered,
-            };
+            let delivery = Delivery { from, to, datagram, altered };
             self.under_way.push(Reverse(UnderWay {
                 at: arrival.at,
                 order: self.next_order,
@@ -211,10 +184,7 @@ mod tests {
     fn datagrams_arrive_in_the_order_of_their_times() {
         let [a, b] = hosts();
         let mut network = Network::new(1);
-        let slow = LinkConfig {
-            delay: Duration::from_micros(100),
-            ..LinkConfig::default()
-        };
+        let slow = LinkConfig { delay: Duration::from_micros(100), ..LinkConfig::default() };
         network.set_link(a, b, slow);
         network.set_link(b, a, LinkConfig::default());
         network.send(T0, a, b, b"slow");
@@ -225,10 +195,7 @@ mod tests {
         assert_eq!(arrived(network.poll(T0)), Some(b"quick".to_vec()));
         assert_eq!(arrived(network.poll(T0)), Some(b"second".to_vec()));
         assert_eq!(network.poll(T0), None);
-        assert_eq!(
-            arrived(network.poll(T0.plus_micros(100))),
-            Some(b"slow".to_vec())
-        );
+        assert_eq!(arrived(network.poll(T0.plus_micros(100))), Some(b"slow".to_vec()));
         assert_eq!(network.under_way(), 0);
     }
 
@@ -237,12 +204,7 @@ mod tests {
         let [a, b] = hosts();
         let mut network = Network::new(1);
         network.set_link(a, b, LinkConfig::default());
-        network.partition(Partition {
-            from: a,
-            to: b,
-            start: T0,
-            end: T0.plus_micros(10),
-        });
+        network.partition(Partition { from: a, to: b, start: T0, end: T0.plus_micros(10) });
         network.send(T0, a, b, b"lost");
         network.send(T0.plus_micros(10), a, b, b"healed");
         network.send(T0.plus_micros(10), b, a, b"no link");

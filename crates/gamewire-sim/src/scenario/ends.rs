@@ -40,15 +40,9 @@ impl Ends {
         observed: &Observed,
         violations: &mut Violations,
     ) {
-        let life = self
-            .lives
-            .entry((observed.connection, observed.side))
-            .or_default();
+        let life = self.lives.entry((observed.connection, observed.side)).or_default();
         let mut complain = |what: String| {
-            let who = format!(
-                "connection {:08x}, {:?}",
-                observed.connection, observed.side
-            );
+            let who = format!("connection {:08x}, {:?}", observed.connection, observed.side);
             violations.add(observed.at, format!("{who}: {what}"));
         };
         life.began |= matches!(observed.what, Observation::State { .. });
@@ -94,11 +88,9 @@ impl Ends {
     pub(super) fn established(&self) -> usize {
         let both = |&&(id, side): &&(u32, Side)| {
             side == Side::Initiator
-                && Side::BOTH.iter().all(|&side| {
-                    self.lives
-                        .get(&(id, side))
-                        .is_some_and(|life| life.connected)
-                })
+                && Side::BOTH
+                    .iter()
+                    .all(|&side| self.lives.get(&(id, side)).is_some_and(|life| life.connected))
         };
         self.lives.keys().filter(both).count()
     }
@@ -135,16 +127,11 @@ impl Ends {
 
     /// Whether what `side` sent must have arrived though it closed the connection early.
     fn owes_delivery(&self, scenario: &Scenario, id: u32, side: Side) -> bool {
-        let lingered = self
-            .lives
-            .get(&(id, side))
-            .is_some_and(|life| life.closed_first == Some(true));
+        let lingered =
+            self.lives.get(&(id, side)).is_some_and(|life| life.closed_first == Some(true));
         let peer_stayed = self.lives.get(&(id, side.other())).is_some_and(|peer| {
             peer.closed_first.is_none()
-                && peer
-                    .end
-                    .as_ref()
-                    .is_some_and(|end| end.reason.0 == CLOSE_REASON)
+                && peer.end.as_ref().is_some_and(|end| end.reason.0 == CLOSE_REASON)
         });
         scenario.expect == Expectation::Closure
             && lingered

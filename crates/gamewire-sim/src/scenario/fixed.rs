@@ -54,13 +54,8 @@ const TABLE: &[(&str, Build)] = &[
 
 /// Names of the fixed scenarios.
 pub fn fixed_names() -> impl Iterator<Item = String> {
-    let counters = COUNTER_STARTS
-        .iter()
-        .map(|start| format!("counters_{}", start.ilog2()));
-    TABLE
-        .iter()
-        .map(|(name, _)| (*name).to_owned())
-        .chain(counters)
+    let counters = COUNTER_STARTS.iter().map(|start| format!("counters_{}", start.ilog2()));
+    TABLE.iter().map(|(name, _)| (*name).to_owned()).chain(counters)
 }
 
 /// A fixed scenario with this seed; `None`: there is no such name.
@@ -70,9 +65,7 @@ pub fn fixed(name: &str, seed: u64) -> Option<Scenario> {
         return Some(build(base));
     }
     let bits = name.strip_prefix("counters_")?.parse().ok()?;
-    let start = COUNTER_STARTS
-        .into_iter()
-        .find(|start| start.ilog2() == bits)?;
+    let start = COUNTER_STARTS.into_iter().find(|start| start.ilog2() == bits)?;
     Some(counters(base, start))
 }
 
@@ -81,20 +74,9 @@ const fn ms(ms: u64) -> Duration {
 }
 
 fn mixed(count: u32, size: (usize, usize)) -> Plan {
-    let reliable = Traffic {
-        size,
-        burst: 10,
-        every: ms(20),
-        ..Traffic::reliable(count, 0)
-    };
-    let unreliable = Traffic {
-        size,
-        ..Traffic::unreliable(count, 0, ms(5))
-    };
-    Plan {
-        traffic: vec![reliable, unreliable],
-        ..Plan::default()
-    }
+    let reliable = Traffic { size, burst: 10, every: ms(20), ..Traffic::reliable(count, 0) };
+    let unreliable = Traffic { size, ..Traffic::unreliable(count, 0, ms(5)) };
+    Plan { traffic: vec![reliable, unreliable], ..Plan::default() }
 }
 
 fn both(mut scenario: Scenario, plan: Plan) -> Scenario {
@@ -104,10 +86,7 @@ fn both(mut scenario: Scenario, plan: Plan) -> Scenario {
 }
 
 fn delayed(delay: Duration) -> LinkConfig {
-    LinkConfig {
-        delay,
-        ..LinkConfig::default()
-    }
+    LinkConfig { delay, ..LinkConfig::default() }
 }
 
 fn clean(scenario: Scenario) -> Scenario {
@@ -132,13 +111,8 @@ fn long_way(scenario: Scenario) -> Scenario {
 }
 
 fn extreme_loss(scenario: Scenario) -> Scenario {
-    let link = LinkConfig {
-        loss: PerMillion::percent(60),
-        ..delayed(ms(10))
-    };
-    let mut scenario = both(scenario, mixed(60, (1, 1500)))
-        .with_link(link)
-        .with_config(patient);
+    let link = LinkConfig { loss: PerMillion::percent(60), ..delayed(ms(10)) };
+    let mut scenario = both(scenario, mixed(60, (1, 1500))).with_link(link).with_config(patient);
     scenario.heal_after = Duration::from_secs(90);
     scenario
 }
@@ -156,14 +130,10 @@ fn slow_consumer(scenario: Scenario) -> Scenario {
         reorder_delay: ms(10),
         ..delayed(ms(15))
     };
-    let mut scenario = scenario
-        .with_link(link)
-        .with_config(|config| config.receive.buffer_messages = 32);
+    let mut scenario =
+        scenario.with_link(link).with_config(|config| config.receive.buffer_messages = 32);
     scenario.sides[0].plan.traffic = vec![Traffic::reliable(600, 300)];
-    scenario.sides[1].plan.consumption = Consumption::Slow {
-        messages: 3,
-        every: ms(20),
-    };
+    scenario.sides[1].plan.consumption = Consumption::Slow { messages: 3, every: ms(20) };
     scenario
 }
 
@@ -172,10 +142,8 @@ fn stalled_consumer(scenario: Scenario) -> Scenario {
         .with_link(delayed(ms(10)))
         .with_config(|config| config.receive.buffer_bytes = 64 * 1024);
     scenario.sides[0].plan.traffic = vec![Traffic::reliable(100, 9000)];
-    scenario.sides[1].plan.consumption = Consumption::Stall {
-        from: ms(300),
-        until: Duration::from_secs(8),
-    };
+    scenario.sides[1].plan.consumption =
+        Consumption::Stall { from: ms(300), until: Duration::from_secs(8) };
     scenario
 }
 
@@ -193,21 +161,14 @@ fn burst_of_packets(scenario: Scenario) -> Scenario {
         config.send.buffer_bytes = 4 << 20;
         config.unencrypted = 3;
     });
-    scenario.sides[0].plan.traffic = vec![Traffic {
-        no_nagle: true,
-        start: ms(500),
-        ..Traffic::reliable(1000, 1150)
-    }];
+    scenario.sides[0].plan.traffic =
+        vec![Traffic { no_nagle: true, start: ms(500), ..Traffic::reliable(1000, 1150) }];
     scenario
 }
 
 fn partition_healed(scenario: Scenario) -> Scenario {
     let mut scenario = both(scenario, mixed(200, (1, 2000))).with_link(delayed(ms(20)));
-    scenario.cuts = vec![Cut {
-        from: None,
-        start: ms(300),
-        end: ms(3300),
-    }];
+    scenario.cuts = vec![Cut { from: None, start: ms(300), end: ms(3300) }];
     scenario
 }
 
@@ -219,11 +180,7 @@ fn one_way_partition(scenario: Scenario) -> Scenario {
 
 fn partition_timeout(scenario: Scenario) -> Scenario {
     let mut scenario = both(scenario, mixed(400, (1, 1000))).with_link(delayed(ms(20)));
-    scenario.cuts = vec![Cut {
-        from: None,
-        start: ms(500),
-        end: Duration::from_secs(100),
-    }];
+    scenario.cuts = vec![Cut { from: None, start: ms(500), end: Duration::from_secs(100) }];
     scenario.expect = Expectation::Timeout;
     scenario
 }
@@ -240,14 +197,8 @@ fn many_lanes(scenario: Scenario) -> Scenario {
         every: ms(100),
         ..Traffic::reliable(8, 0).on_lane(lane as u16)
     };
-    let link = LinkConfig {
-        loss: PerMillion::percent(3),
-        ..delayed(ms(15))
-    };
-    let plan = Plan {
-        traffic: (0..MAX_LANES).map(traffic).collect(),
-        ..Plan::default()
-    };
+    let link = LinkConfig { loss: PerMillion::percent(3), ..delayed(ms(15)) };
+    let plan = Plan { traffic: (0..MAX_LANES).map(traffic).collect(), ..Plan::default() };
     let mut scenario = both(scenario, plan).with_link(link);
     scenario.lanes = (0..MAX_LANES).map(lane).collect();
     scenario.with_config(|config| config.unencrypted = 3)
@@ -255,14 +206,8 @@ fn many_lanes(scenario: Scenario) -> Scenario {
 
 /// Without a limit the sender overruns the bottleneck; what is reliable must arrive all the same.
 fn unlimited_rate(scenario: Scenario) -> Scenario {
-    let rate = RateLimit {
-        bytes_per_second: 2_500_000,
-        queue_bytes: 128 * 1024,
-    };
-    let link = LinkConfig {
-        rate: Some(rate),
-        ..delayed(ms(10))
-    };
+    let rate = RateLimit { bytes_per_second: 2_500_000, queue_bytes: 128 * 1024 };
+    let link = LinkConfig { rate: Some(rate), ..delayed(ms(10)) };
     let mut scenario = scenario.with_link(link).with_config(|config| {
         config.send.rate_min = UNLIMITED_RATE;
         config.send.rate_max = UNLIMITED_RATE;
@@ -274,10 +219,7 @@ fn unlimited_rate(scenario: Scenario) -> Scenario {
 }
 
 fn tiny_mtu(scenario: Scenario) -> Scenario {
-    let link = LinkConfig {
-        loss: PerMillion::percent(5),
-        ..delayed(ms(10))
-    };
+    let link = LinkConfig { loss: PerMillion::percent(5), ..delayed(ms(10)) };
     let scenario = both(scenario, mixed(100, (1, 1500))).with_link(link);
     scenario.with_config(|config| config.send.mtu = 200)
 }
@@ -287,13 +229,8 @@ fn plain(scenario: Scenario) -> Scenario {
 }
 
 fn handshake_loss(scenario: Scenario) -> Scenario {
-    let link = LinkConfig {
-        loss: PerMillion::percent(30),
-        ..delayed(ms(40))
-    };
-    let mut scenario = both(scenario, mixed(20, (1, 1000)))
-        .with_link(link)
-        .with_config(patient);
+    let link = LinkConfig { loss: PerMillion::percent(30), ..delayed(ms(40)) };
+    let mut scenario = both(scenario, mixed(20, (1, 1000))).with_link(link).with_config(patient);
     scenario.connections = 5;
     scenario
 }
@@ -312,19 +249,13 @@ fn handshake_corruption(scenario: Scenario) -> Scenario {
 }
 
 fn corruption(scenario: Scenario) -> Scenario {
-    let link = LinkConfig {
-        corrupt: PerMillion::percent(10),
-        ..delayed(ms(5))
-    };
+    let link = LinkConfig { corrupt: PerMillion::percent(10), ..delayed(ms(5)) };
     both(scenario, mixed(150, (1, 3000))).with_link(link)
 }
 
 fn simultaneous_close(scenario: Scenario) -> Scenario {
     let plan = Plan {
-        close: ClosePlan::At {
-            after: Duration::from_secs(1),
-            linger: false,
-        },
+        close: ClosePlan::At { after: Duration::from_secs(1), linger: false },
         ..mixed(500, (1, 1000))
     };
     let mut scenario = both(scenario, plan).with_link(delayed(ms(30)));
@@ -346,10 +277,7 @@ fn linger_under_loss(scenario: Scenario) -> Scenario {
         ..Plan::default()
     };
     scenario.sides[1].plan = mixed(200, (1, 500));
-    scenario.sides[1].plan.consumption = Consumption::Slow {
-        messages: 2,
-        every: ms(30),
-    };
+    scenario.sides[1].plan.consumption = Consumption::Slow { messages: 2, every: ms(30) };
     scenario.expect = Expectation::Closure;
     scenario
 }
@@ -366,11 +294,7 @@ fn linger_both(scenario: Scenario) -> Scenario {
 }
 
 fn delivery_modes(scenario: Scenario) -> Scenario {
-    let modes = [
-        DeliveryMode::Standard,
-        DeliveryMode::Sequenced,
-        DeliveryMode::Unordered,
-    ];
+    let modes = [DeliveryMode::Standard, DeliveryMode::Sequenced, DeliveryMode::Unordered];
     let link = LinkConfig {
         loss: PerMillion::percent(10),
         reorder: PerMillion::percent(20),
@@ -380,26 +304,12 @@ fn delivery_modes(scenario: Scenario) -> Scenario {
         ..delayed(ms(20))
     };
     let traffic = (0..3).flat_map(|lane| {
-        mixed(150, (0, 2500))
-            .traffic
-            .into_iter()
-            .map(move |traffic| traffic.on_lane(lane))
+        mixed(150, (0, 2500)).traffic.into_iter().map(move |traffic| traffic.on_lane(lane))
     });
-    let plan = Plan {
-        traffic: traffic.collect(),
-        ..Plan::default()
-    };
+    let plan = Plan { traffic: traffic.collect(), ..Plan::default() };
     let mut scenario = both(scenario, plan).with_link(link);
-    scenario.lanes = modes
-        .map(|mode| LaneConfig {
-            mode,
-            ..LaneConfig::default()
-        })
-        .to_vec();
-    scenario
-        .sides
-        .iter_mut()
-        .for_each(|side| side.features = extensions::ALL);
+    scenario.lanes = modes.map(|mode| LaneConfig { mode, ..LaneConfig::default() }).to_vec();
+    scenario.sides.iter_mut().for_each(|side| side.features = extensions::ALL);
     scenario.with_config(|config| config.unencrypted = 3)
 }
 
@@ -409,21 +319,12 @@ fn bursts_of_loss(scenario: Scenario) -> Scenario {
         end: PerMillion::percent(5),
         loss: PerMillion::percent(90),
     };
-    let link = LinkConfig {
-        bursts: Some(bursts),
-        ..delayed(ms(25))
-    };
-    both(scenario, mixed(300, (1, 2000)))
-        .with_link(link)
-        .with_config(patient)
+    let link = LinkConfig { bursts: Some(bursts), ..delayed(ms(25)) };
+    both(scenario, mixed(300, (1, 2000))).with_link(link).with_config(patient)
 }
 
 fn several_connections(scenario: Scenario) -> Scenario {
-    let link = LinkConfig {
-        loss: PerMillion::percent(5),
-        jitter: ms(3),
-        ..delayed(ms(10))
-    };
+    let link = LinkConfig { loss: PerMillion::percent(5), jitter: ms(3), ..delayed(ms(10)) };
     let mut scenario = both(scenario, mixed(60, (1, 1500))).with_link(link);
     scenario.connections = 8;
     scenario.accept_after = ms(200);
@@ -431,10 +332,7 @@ fn several_connections(scenario: Scenario) -> Scenario {
 }
 
 fn half_second_lag(scenario: Scenario) -> Scenario {
-    let link = LinkConfig {
-        loss: PerMillion::percent(5),
-        ..delayed(ms(250))
-    };
+    let link = LinkConfig { loss: PerMillion::percent(5), ..delayed(ms(250)) };
     both(scenario, mixed(100, (1, 2000))).with_link(link)
 }
 
@@ -453,8 +351,6 @@ fn small_packets_fast(scenario: Scenario) -> Scenario {
 
 fn counters(scenario: Scenario, start: u64) -> Scenario {
     let mut scenario = lossy(scenario).with_config(|config| config.unencrypted = 3);
-    scenario.start = Start::Established {
-        first_packet_number: start - COUNTER_MARGIN,
-    };
+    scenario.start = Start::Established { first_packet_number: start - COUNTER_MARGIN };
     scenario
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Most bytes that one plan sends: keeps a run short.
-const MAX_PLAN_BYTES: u64 = 600_000;
+const MAX_PLAN_BYTES: u64 = 1_500_000;
 
 /// A scenario that follows from `seed` alone.
 pub fn generate(seed: u64) -> Scenario {
@@ -29,24 +29,15 @@ pub fn generate(seed: u64) -> Scenario {
     let unencrypted = rng.pick(&[0, 0, 3]);
     if unencrypted == 3 {
         // Nothing but the seal tells an altered packet from an honest one.
-        scenario
-            .links
-            .iter_mut()
-            .for_each(|link| link.corrupt = PerMillion(0));
+        scenario.links.iter_mut().for_each(|link| link.corrupt = PerMillion(0));
     }
-    let heavy = scenario
-        .links
-        .iter()
-        .any(|link| link.loss.0 > 150_000 || link.bursts.is_some());
+    let heavy = scenario.links.iter().any(|link| link.loss.0 > 150_000 || link.bursts.is_some());
     let lane_count = scenario.lanes.len().max(1);
     for side in &mut scenario.sides {
         *side = setup(rng, unencrypted, heavy);
     }
     // The larger message must fit on either side.
-    let receive = scenario
-        .sides
-        .each_ref()
-        .map(|side| side.config.receive.clone());
+    let receive = scenario.sides.each_ref().map(|side| side.config.receive.clone());
     for (side, remote) in scenario.sides.iter_mut().zip(receive.iter().rev()) {
         let largest = (remote.buffer_bytes / 4)
             .min(remote.max_message_bytes)
@@ -70,17 +61,11 @@ pub fn generate(seed: u64) -> Scenario {
 
 fn link(rng: &mut Rng) -> LinkConfig {
     let delay = Duration::from_micros(rng.pick(&[100, 2_000, 20_000, 50_000, 120_000]));
-    let base = LinkConfig {
-        delay,
-        ..LinkConfig::default()
-    };
+    let base = LinkConfig { delay, ..LinkConfig::default() };
     let percent = |rng: &mut Rng, limit: u64| PerMillion(rng.between(0, limit * 10_000) as u32);
     match rng.between(0, 7) {
         0 => base,
-        1 => LinkConfig {
-            loss: percent(rng, 3),
-            ..base
-        },
+        1 => LinkConfig { loss: percent(rng, 3), ..base },
         2 => LinkConfig {
             loss: percent(rng, 15),
             reorder: percent(rng, 20),
@@ -88,31 +73,16 @@ fn link(rng: &mut Rng) -> LinkConfig {
             duplicate: percent(rng, 10),
             ..base
         },
-        3 => LinkConfig {
-            loss: percent(rng, 60),
-            ..base
-        },
-        4 => LinkConfig {
-            bursts: Some(bursts(rng)),
-            jitter: rng.up_to(delay),
-            ..base
-        },
-        5 => LinkConfig {
-            rate: Some(rate(rng)),
-            loss: percent(rng, 2),
-            ..base
-        },
+        3 => LinkConfig { loss: percent(rng, 60), ..base },
+        4 => LinkConfig { bursts: Some(bursts(rng)), jitter: rng.up_to(delay), ..base },
+        5 => LinkConfig { rate: Some(rate(rng)), loss: percent(rng, 2), ..base },
         6 => LinkConfig {
             jitter: rng.up_to(Duration::from_millis(60)),
             reorder: percent(rng, 40),
             reorder_delay: rng.up_to(Duration::from_millis(10)),
             ..base
         },
-        _ => LinkConfig {
-            corrupt: percent(rng, 10),
-            duplicate: percent(rng, 30),
-            ..base
-        },
+        _ => LinkConfig { corrupt: percent(rng, 10), duplicate: percent(rng, 30), ..base },
     }
 }
 
@@ -148,10 +118,7 @@ fn lanes(rng: &mut Rng) -> Vec<LaneConfig> {
 }
 
 fn setup(rng: &mut Rng, unencrypted: u8, heavy: bool) -> SideSetup {
-    let mut config = ConnectionConfig {
-        unencrypted,
-        ..ConnectionConfig::default()
-    };
+    let mut config = ConnectionConfig { unencrypted, ..ConnectionConfig::default() };
     if heavy {
         config.timeout_initial = Duration::from_secs(180);
         config.timeout_connected = Duration::from_secs(180);
@@ -173,7 +140,7 @@ fn setup(rng: &mut Rng, unencrypted: u8, heavy: bool) -> SideSetup {
     let receive = &mut config.receive;
     receive.buffer_bytes = rng.pick(&[64 << 10, 256 << 10, 1 << 20]);
     receive.buffer_messages = rng.pick(&[4, 32, 1000]);
-    receive.max_segments_per_packet = rng.pick(&[64, 1300]);
+    receive.max_segments_per_packet = rng.pick(&[600, 1300]);
     receive.out_of_order_window = Duration::from_micros(rng.pick(&[0, 1000, 1000, 5000]));
     config.send_time_since_previous = rng.chance(PerMillion::percent(30));
     SideSetup {
@@ -186,11 +153,9 @@ fn setup(rng: &mut Rng, unencrypted: u8, heavy: bool) -> SideSetup {
 }
 
 fn plan(rng: &mut Rng, lanes: usize, largest: usize) -> Plan {
-    let kinds = rng.between(0, 4);
+    let kinds = rng.pick(&[0, 1, 2, 3, 4, 6]);
     let share = MAX_PLAN_BYTES / kinds.max(1);
-    let traffic = (0..kinds)
-        .map(|_| traffic(rng, lanes, largest, share))
-        .collect();
+    let traffic = (0..kinds).map(|_| traffic(rng, lanes, largest, share)).collect();
     let consumption = match rng.between(0, 5) {
         0 => Consumption::Slow {
             messages: rng.between(1, 10) as usize,
@@ -198,33 +163,19 @@ fn plan(rng: &mut Rng, lanes: usize, largest: usize) -> Plan {
         },
         1 => {
             let from = rng.up_to(Duration::from_secs(2));
-            Consumption::Stall {
-                from,
-                until: from + rng.up_to(Duration::from_secs(4)),
-            }
+            Consumption::Stall { from, until: from + rng.up_to(Duration::from_secs(4)) }
         }
         _ => Consumption::Immediate,
     };
-    Plan {
-        traffic,
-        consumption,
-        ..Plan::default()
-    }
+    Plan { traffic, consumption, ..Plan::default() }
 }
 
 fn traffic(rng: &mut Rng, lanes: usize, largest: usize, share: u64) -> Traffic {
-    let sizes = [
-        (0, 1),
-        (1, 60),
-        (1, 1200),
-        (1, 3000),
-        (1000, 16_000),
-        (1, 200_000),
-    ];
+    let sizes = [(0, 1), (1, 60), (1, 1200), (1, 3000), (1000, 16_000), (1, 200_000)];
     let (low, high) = rng.pick(&sizes);
     let high = high.min(largest);
     let affordable = share / high.max(1) as u64;
-    let count = rng.between(1, affordable.clamp(1, 500)) as u32;
+    let count = rng.between(1, affordable.clamp(1, 1500)) as u32;
     let reliable = rng.chance(PerMillion::percent(60));
     Traffic {
         lane: rng.index(lanes) as u16,
@@ -247,19 +198,13 @@ fn start(rng: &mut Rng) -> Start {
         return Start::Handshake;
     }
     let near = rng.pick(&COUNTER_STARTS);
-    Start::Established {
-        first_packet_number: near - rng.between(1, 300),
-    }
+    Start::Established { first_packet_number: near - rng.between(1, 300) }
 }
 
 fn cut(rng: &mut Rng) -> Cut {
     let start = rng.up_to(Duration::from_secs(3));
     let from = rng.pick(&[None, Some(Side::Initiator), Some(Side::Acceptor)]);
-    Cut {
-        from,
-        start,
-        end: start + rng.up_to(Duration::from_secs(4)),
-    }
+    Cut { from, start, end: start + rng.up_to(Duration::from_secs(4)) }
 }
 
 /// Enough for the slowest consumer, the lowest rate and a sender that backed off.
@@ -277,11 +222,11 @@ fn patience(scenario: &Scenario) -> Duration {
 }
 
 fn ending(rng: &mut Rng, scenario: &mut Scenario) {
-    if rng.chance(PerMillion::percent(60)) {
+    if rng.chance(PerMillion::percent(65)) {
         return;
     }
     scenario.expect = Expectation::Closure;
-    let after = rng.up_to(Duration::from_secs(6));
+    let after = Duration::from_millis(rng.pick(&[50, 700, 2500, 4000, 7000]));
     let linger = rng.chance(PerMillion::percent(50));
     let close = match rng.between(0, 1) {
         0 => ClosePlan::At { after, linger },

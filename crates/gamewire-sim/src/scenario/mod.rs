@@ -111,10 +111,7 @@ pub struct Scenario {
 impl Scenario {
     /// A clean link without delay and nobody who says anything.
     pub fn new(name: impl Into<String>, seed: u64) -> Self {
-        let side = SideSetup {
-            max_batch: 8,
-            ..SideSetup::default()
-        };
+        let side = SideSetup { max_batch: 8, ..SideSetup::default() };
         Self {
             name: name.into(),
             seed,
@@ -139,9 +136,7 @@ impl Scenario {
 
     /// The configuration of both sides changed alike.
     pub fn with_config(mut self, change: impl Fn(&mut ConnectionConfig)) -> Self {
-        self.sides
-            .iter_mut()
-            .for_each(|side| change(&mut side.config));
+        self.sides.iter_mut().for_each(|side| change(&mut side.config));
         self
     }
 
@@ -163,11 +158,7 @@ impl Scenario {
     fn plans_end(&self) -> Duration {
         let plans = self.sides.iter().map(|side| &side.plan);
         let longest = plans.map(|plan| {
-            let sending = plan
-                .traffic
-                .iter()
-                .map(crate::host::Traffic::duration)
-                .max();
+            let sending = plan.traffic.iter().map(crate::host::Traffic::duration).max();
             let closing = match plan.close {
                 ClosePlan::At { after, .. } => after,
                 ClosePlan::OnRequest | ClosePlan::WhenSent { .. } => Duration::ZERO,

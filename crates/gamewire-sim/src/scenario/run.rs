@@ -25,6 +25,10 @@ use crate::{
 /// timers on the way there.
 const AFTERLIFE: Duration = Duration::from_secs(60);
 
+/// How long a run goes on after everything reliable arrived: for what is unreliable, and for
+/// whatever should not come any more.
+const AFTERMATH: Duration = Duration::from_secs(3);
+
 /// Between the starts of two connections of one scenario.
 const STAGGER: Duration = Duration::from_millis(3);
 
@@ -100,13 +104,8 @@ impl Scenario {
     }
 
     fn host(&self, side: Side) -> Host {
-        let SideSetup {
-            config,
-            plan,
-            features,
-            max_batch,
-            timer_slack,
-        } = self.sides[side.index()].clone();
+        let SideSetup { config, plan, features, max_batch, timer_slack } =
+            self.sides[side.index()].clone();
         let config = HostConfig {
             connection: config,
             party: party(side, features),
@@ -123,11 +122,7 @@ impl Scenario {
     fn delivery_rules(&self) -> DeliveryRules {
         let known = |side: &SideSetup| side.features & extensions::RELIABLE_UNORDERED != 0;
         DeliveryRules {
-            lanes: self
-                .lanes
-                .iter()
-                .map(|lane| lane.mode)
-                .collect::<Vec<DeliveryMode>>(),
+            lanes: self.lanes.iter().map(|lane| lane.mode).collect::<Vec<DeliveryMode>>(),
             unordered_negotiated: self.sides.iter().all(known),
         }
     }
@@ -135,18 +130,11 @@ impl Scenario {
     fn wire_rules(&self) -> WireRules {
         let first_packet_number = match self.start {
             Start::Handshake => 2,
-            Start::Established {
-                first_packet_number,
-            } => first_packet_number,
+            Start::Established { first_packet_number } => first_packet_number,
         };
         WireRules {
             plain: self.sides.iter().all(|side| side.config.unencrypted == 3),
-            mtu: self
-                .sides
-                .iter()
-                .map(|side| side.config.send.mtu)
-                .max()
-                .unwrap_or(1300),
+            mtu: self.sides.iter().map(|side| side.config.send.mtu).max().unwrap_or(1300),
             ids_may_be_wrong: self.expect == Expectation::SafetyOnly,
             first_packet_number,
         }
@@ -154,17 +142,8 @@ impl Scenario {
 
     /// When the network is well and the plans are through.
     fn calm(&self) -> Duration {
-        let cuts = self
-            .cuts
-            .iter()
-            .map(|cut| cut.end)
-            .max()
-            .unwrap_or_default();
-        let faults = if self.is_lossy() {
-            self.heal_after
-        } else {
-            Duration::ZERO
-        };
+        let cuts = self.cuts.iter().map(|cut| cut.end).max().unwrap_or_default();
+        let faults = if self.is_lossy() { self.heal_after } else { Duration::ZERO };
         self.plans_end().max(cuts).max(faults) + self.accept_after
     }
 }
@@ -189,9 +168,7 @@ impl<'a> Run<'a> {
         let mut world = World::new(scenario.seed, WireChecker::new(scenario.wire_rules()));
         for side in Side::BOTH {
             let link = scenario.links[side.index()];
-            world
-                .network
-                .set_link(address(side), address(side.other()), link);
+            world.network.set_link(address(side), address(side.other()), link);
             world.insert(address(side), scenario.host(side));
         }
         for cut in &scenario.cuts {
@@ -214,14 +191,11 @@ impl<'a> Run<'a> {
         for index in 0..self.scenario.connections {
             match self.scenario.start {
                 Start::Handshake => {
-                    self.world
-                        .with(address(Side::Initiator), |host, now, outbox| {
-                            host.connect(now, address(Side::Acceptor), outbox)
-                        });
+                    self.world.with(address(Side::Initiator), |host, now, outbox| {
+                        host.connect(now, address(Side::Acceptor), outbox)
+                    });
                 }
-                Start::Established {
-                    first_packet_number,
-                } => {
+                Start::Established { first_packet_number } => {
                     self.open_pair(index, first_packet_number);
                 }
             }
@@ -244,14 +218,11 @@ impl<'a> Run<'a> {
         let agreed = match pair(now, sides, &mut entropy) {
             Ok(agreed) => agreed,
             Err(refusal) => {
-                self.violations
-                    .add(now, format!("the pair was not made: {refusal}"));
+                self.violations.add(now, format!("the pair was not made: {refusal}"));
                 return;
             }
         };
-        self.world
-            .tap
-            .register(Side::BOTH.map(|side| (address(side), id(side))));
+        self.world.tap.register(Side::BOTH.map(|side| (address(side), id(side))));
         for (side, mut agreement) in [Side::Acceptor, Side::Initiator].into_iter().zip(agreed) {
             agreement.first_packet_number = first_packet_number;
             let remote = address(side.other());
@@ -264,9 +235,13 @@ impl<'a> Run<'a> {
     /// Until everything is as it should be; how long that took.
     fn play(&mut self) -> Duration {
         let limit = START + self.scenario.calm() + self.scenario.patience;
+        // Whoever missed the goodbye finds out by a timeout.
+        let last_goodbye = limit + self.longest_timeout();
         let reached = match self.scenario.expect {
             Expectation::Delivery => self.step_until(limit, Self::all_delivered),
-            Expectation::Closure | Expectation::Timeout => self.step_until(limit, Self::all_gone),
+            Expectation::Closure | Expectation::Timeout => {
+                self.step_until(last_goodbye, Self::all_gone)
+            }
             Expectation::SafetyOnly => {
                 self.step_until(limit, |_| false);
                 true
@@ -274,10 +249,14 @@ impl<'a> Run<'a> {
         };
         if !reached && self.violations.is_empty() {
             let what = self.what_is_missing();
-            self.violations
-                .add(self.world.now(), format!("not done in time: {what}"));
+            self.violations.add(self.world.now(), format!("not done in time: {what}"));
         }
-        self.world.now() - START
+        let settled_after = self.world.now() - START;
+        if reached && self.scenario.expect == Expectation::Delivery {
+            let end = self.world.now() + AFTERMATH;
+            self.step_until(end, |_| false);
+        }
+        settled_after
     }
 
     fn all_delivered(&self) -> bool {
@@ -287,17 +266,12 @@ impl<'a> Run<'a> {
     }
 
     fn all_gone(&self) -> bool {
-        self.ends.established() > 0
-            && self
-                .world
-                .nodes()
-                .all(|(_, host)| host.open_connections() == 0)
+        self.world.nodes().all(|(_, host)| host.open_connections() == 0)
     }
 
     fn what_is_missing(&self) -> String {
-        let hosts =
-            self.world.nodes().map(|(address, host)| {
-                let list = host.connections().map(|(tag, connection, app)| {
+        let hosts = self.world.nodes().map(|(address, host)| {
+            let list = host.connections().map(|(tag, connection, app)| {
                 format!(
                     "{tag:08x}: {:?}, sent all: {}, blocked: {}, unread: {:?}, next: {:?}, {:?}",
                     connection.state(),
@@ -308,51 +282,38 @@ impl<'a> Run<'a> {
                     connection.receive_status(),
                 )
             });
-                format!("{address}: {}", list.collect::<Vec<_>>().join("; "))
-            });
+            format!("{address}: {}", list.collect::<Vec<_>>().join("; "))
+        });
         let hosts: Vec<String> = hosts.collect();
         let missing = self
             .delivery
             .connections()
             .map(|(id, side)| (id, side, self.delivery.outstanding(id, side)));
-        let missing: Vec<_> = missing
-            .filter(|(_, _, missing)| missing.messages > 0)
-            .collect();
+        let missing: Vec<_> = missing.filter(|(_, _, missing)| missing.messages > 0).collect();
         format!("{missing:?} outstanding; {}", hosts.join(" | "))
     }
 
     /// The director ends what did not end by itself.
     fn close(&mut self) {
         self.closing = true;
-        let first = if self.scenario.seed & 1 == 0 {
-            Side::Initiator
-        } else {
-            Side::Acceptor
-        };
+        let first = if self.scenario.seed & 1 == 0 { Side::Initiator } else { Side::Acceptor };
         let linger = self.scenario.seed & 2 != 0;
-        self.world.with(address(first), |host, now, outbox| {
-            host.close_all(now, linger, outbox)
-        });
+        self.world.with(address(first), |host, now, outbox| host.close_all(now, linger, outbox));
         self.observe(first);
         let limit = self.world.now() + AFTERLIFE + self.longest_timeout();
-        let gone = |run: &Self| {
-            run.world
-                .nodes()
-                .all(|(_, host)| host.open_connections() == 0)
-        };
+        let gone = |run: &Self| run.world.nodes().all(|(_, host)| host.open_connections() == 0);
         if !self.step_until(limit, gone) {
             let what = self.what_is_missing();
-            self.violations
-                .add(self.world.now(), format!("connections remain: {what}"));
+            self.violations.add(self.world.now(), format!("connections remain: {what}"));
         }
     }
 
     fn longest_timeout(&self) -> Duration {
-        let timeouts = self.scenario.sides.iter().map(|side| {
-            side.config
-                .timeout_connected
-                .max(side.config.timeout_initial)
-        });
+        let timeouts = self
+            .scenario
+            .sides
+            .iter()
+            .map(|side| side.config.timeout_connected.max(side.config.timeout_initial));
         timeouts.max().unwrap_or_default()
     }
 
@@ -367,13 +328,11 @@ impl<'a> Run<'a> {
         for (address, host) in self.world.nodes() {
             let left = host.registered_connections();
             if left > 0 {
-                self.violations
-                    .add(now, format!("{address} still knows {left} connections"));
+                self.violations.add(now, format!("{address} still knows {left} connections"));
             }
         }
         if self.world.next_event().is_some() {
-            self.violations
-                .add(now, "something goes on though everything is over");
+            self.violations.add(now, "something goes on though everything is over");
         }
         for what in self.ends.judge(self.scenario, &self.delivery) {
             self.violations.add(now, what);
@@ -404,8 +363,7 @@ impl<'a> Run<'a> {
                 Step::Nowhere(_) | Step::Idle => {}
                 Step::Spinning => {
                     let what = self.what_is_missing();
-                    self.violations
-                        .add(self.world.now(), format!("a host spins: {what}"));
+                    self.violations.add(self.world.now(), format!("a host spins: {what}"));
                     return false;
                 }
             }
@@ -423,18 +381,14 @@ impl<'a> Run<'a> {
     }
 
     fn heal_time(&self) -> Option<Time> {
-        self.scenario
-            .is_lossy()
-            .then(|| START + self.scenario.heal_after)
+        self.scenario.is_lossy().then(|| START + self.scenario.heal_after)
     }
 
     fn heal(&mut self) {
         self.healed = true;
         for side in Side::BOTH {
             let link = healthy(self.scenario.links[side.index()]);
-            self.world
-                .network
-                .set_link(address(side), address(side.other()), link);
+            self.world.network.set_link(address(side), address(side.other()), link);
         }
     }
 
@@ -443,13 +397,10 @@ impl<'a> Run<'a> {
     }
 
     fn observe_at(&mut self, address: SocketAddr) {
-        let fresh = self
-            .world
-            .with(address, |host, _, _| host.take_observations());
+        let fresh = self.world.with(address, |host, _, _| host.take_observations());
         for observed in fresh.into_iter().flatten() {
             self.delivery.observe(&observed, &mut self.violations);
-            self.ends
-                .observe(self.scenario, self.closing, &observed, &mut self.violations);
+            self.ends.observe(self.scenario, self.closing, &observed, &mut self.violations);
         }
     }
 
@@ -469,16 +420,9 @@ impl<'a> Run<'a> {
 
 fn partitions(cut: &Cut) -> Vec<Partition> {
     let (start, end) = (START + cut.start, START + cut.end);
-    let sides = Side::BOTH
-        .into_iter()
-        .filter(|&side| cut.from.is_none_or(|from| from == side));
+    let sides = Side::BOTH.into_iter().filter(|&side| cut.from.is_none_or(|from| from == side));
     sides
-        .map(|side| Partition {
-            from: address(side),
-            to: address(side.other()),
-            start,
-            end,
-        })
+        .map(|side| Partition { from: address(side), to: address(side.other()), start, end })
         .collect()
 }
 

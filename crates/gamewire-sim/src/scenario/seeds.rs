@@ -16,10 +16,7 @@ pub fn kept_seeds() -> Vec<KeptSeed> {
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .filter_map(|line| {
             let (seed, found) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-            Some(KeptSeed {
-                seed: seed.parse().ok()?,
-                found: found.trim(),
-            })
+            Some(KeptSeed { seed: seed.parse().ok()?, found: found.trim() })
         })
         .collect()
 }

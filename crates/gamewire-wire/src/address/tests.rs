@@ -27,10 +27,7 @@ fn other_spellings_are_understood() {
         ("[::1]:0", "::1"),
         ("::ffff:1.2.3.4", "1.2.3.4"),
         ("[::ffff:102:304]:9", "1.2.3.4:9"),
-        (
-            "0123:4567:89AB:cdef:0123:4567:89ab:cdef",
-            "123:4567:89ab:cdef:123:4567:89ab:cdef",
-        ),
+        ("0123:4567:89AB:cdef:0123:4567:89ab:cdef", "123:4567:89ab:cdef:123:4567:89ab:cdef"),
         (
             "[0123:4567:89ab:cdef:0123:4567:89ab:cdef]:12345",
             "[123:4567:89ab:cdef:123:4567:89ab:cdef]:12345",
@@ -85,14 +82,8 @@ fn garbage_is_refused() {
 fn explicit_port_choice() {
     let address: Address = "1.2.3.4".parse().unwrap();
     assert_eq!(address.display_with_port().to_string(), "1.2.3.4:0");
-    assert_eq!(
-        Address::LOCALHOST.display_with_port().to_string(),
-        "[::1]:0"
-    );
-    assert_eq!(
-        address.with_port(5).display_without_port().to_string(),
-        "1.2.3.4"
-    );
+    assert_eq!(Address::LOCALHOST.display_with_port().to_string(), "[::1]:0");
+    assert_eq!(address.with_port(5).display_without_port().to_string(), "1.2.3.4");
 }
 
 #[test]
@@ -122,8 +113,5 @@ fn socket_addresses_both_ways() {
     assert_eq!(SocketAddr::from(Address::from(v4)), v4);
     assert_eq!(SocketAddr::from(Address::from(v6)), v6);
     assert_eq!(Address::from(v4), Address::from(mapped));
-    assert_eq!(
-        SocketAddr::V6(Address::from(v4).to_socket_addr_v6()),
-        mapped
-    );
+    assert_eq!(SocketAddr::V6(Address::from(v4).to_socket_addr_v6()), mapped);
 }

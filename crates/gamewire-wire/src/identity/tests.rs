@@ -11,48 +11,24 @@ const ANONYMOUS_SERVER: u64 = 1 << 56 | 4 << 52 | 77 << 32 | 9;
 fn text_both_ways() {
     for (text, identity) in [
         ("ip:::1", Identity::localhost()),
-        (
-            "ip:1.2.3.4",
-            Identity::IpAddress("1.2.3.4".parse().unwrap()),
-        ),
-        (
-            "ip:1.2.3.4:27015",
-            Identity::IpAddress("1.2.3.4:27015".parse().unwrap()),
-        ),
-        (
-            "ip:[::1]:80",
-            Identity::IpAddress("[::1]:80".parse().unwrap()),
-        ),
+        ("ip:1.2.3.4", Identity::IpAddress("1.2.3.4".parse().unwrap())),
+        ("ip:1.2.3.4:27015", Identity::IpAddress("1.2.3.4:27015".parse().unwrap())),
+        ("ip:[::1]:80", Identity::IpAddress("[::1]:80".parse().unwrap())),
         ("str:text", Identity::generic_string("text").unwrap()),
         ("str:", Identity::generic_string("").unwrap()),
         ("str:a:b é", Identity::generic_string("a:b é").unwrap()),
-        (
-            "gen:00ff1a",
-            Identity::generic_bytes(&[0, 0xff, 0x1a]).unwrap(),
-        ),
+        ("gen:00ff1a", Identity::generic_bytes(&[0, 0xff, 0x1a]).unwrap()),
         ("steamid:76561197960265729", Identity::SteamId(USER)),
-        (
-            "xboxpwid:abcDEF",
-            Identity::xbox_pairwise_id("abcDEF").unwrap(),
-        ),
+        ("xboxpwid:abcDEF", Identity::xbox_pairwise_id("abcDEF").unwrap()),
         ("psn:18446744073709551615", Identity::SonyPsn(u64::MAX)),
         ("psn:0", Identity::SonyPsn(0)),
-        (
-            "new_1:x",
-            Identity::Unknown(UnknownText::new("new_1:x").unwrap()),
-        ),
-        (
-            "sixteen_letters_:",
-            Identity::Unknown(UnknownText::new("sixteen_letters_:").unwrap()),
-        ),
+        ("new_1:x", Identity::Unknown(UnknownText::new("new_1:x").unwrap())),
+        ("sixteen_letters_:", Identity::Unknown(UnknownText::new("sixteen_letters_:").unwrap())),
     ] {
         assert_eq!(text.parse::<Identity>().as_ref(), Ok(&identity), "{text}");
         assert_eq!(identity.to_string(), text);
     }
-    assert_eq!(
-        "gen:ABcd".parse::<Identity>().unwrap().to_string(),
-        "gen:abcd"
-    );
+    assert_eq!("gen:ABcd".parse::<Identity>().unwrap().to_string(), "gen:abcd");
     assert_eq!(Identity::Invalid.to_string(), "invalid");
 }
 
@@ -96,18 +72,9 @@ fn what_is_no_identity() {
 fn lengths_at_their_limits() {
     let parse =
         |prefix: &str, len: usize| (prefix.to_owned() + &"a".repeat(len)).parse::<Identity>();
-    for (prefix, max) in [
-        ("str:", 31),
-        ("xboxpwid:", 32),
-        ("gen:", 64),
-        ("other:", 121),
-    ] {
+    for (prefix, max) in [("str:", 31), ("xboxpwid:", 32), ("gen:", 64), ("other:", 121)] {
         assert!(parse(prefix, max).is_ok(), "{prefix}");
-        assert_eq!(
-            parse(prefix, max + 2),
-            Err(IdentityError::TooLong),
-            "{prefix}"
-        );
+        assert_eq!(parse(prefix, max + 2), Err(IdentityError::TooLong), "{prefix}");
         let longest = parse(prefix, max).unwrap().to_string();
         assert!(longest.len() <= MAX_IDENTITY_TEXT);
     }
@@ -146,52 +113,23 @@ fn steam_ids() {
         (u64::MAX, false, false),
     ] {
         assert_eq!(Identity::steam_id(value).is_ok(), valid, "{value:#x}");
-        assert_eq!(
-            format!("steamid:{value}").parse::<Identity>().is_ok(),
-            valid,
-            "{value:#x}"
-        );
-        assert_eq!(
-            Identity::from_legacy_steam_id(value).is_some(),
-            peer,
-            "{value:#x}"
-        );
+        assert_eq!(format!("steamid:{value}").parse::<Identity>().is_ok(), valid, "{value:#x}");
+        assert_eq!(Identity::from_legacy_steam_id(value).is_some(), peer, "{value:#x}");
     }
     let parts = SteamIdParts::new(ANONYMOUS_SERVER);
-    assert_eq!(
-        (
-            parts.universe,
-            parts.account_type,
-            parts.instance,
-            parts.account
-        ),
-        (1, 4, 77, 9)
-    );
+    assert_eq!((parts.universe, parts.account_type, parts.instance, parts.account), (1, 4, 77, 9));
 }
 
 #[test]
 fn legacy_binary_both_ways() {
-    for text in [
-        "ip:::1",
-        "ip:1.2.3.4:258",
-        "str:text",
-        "gen:00ff",
-        "steamid:76561197960265729",
-    ] {
+    for text in ["ip:::1", "ip:1.2.3.4:258", "str:text", "gen:00ff", "steamid:76561197960265729"] {
         let identity: Identity = text.parse().unwrap();
         let legacy = identity.to_legacy_binary().unwrap();
-        assert_eq!(
-            Identity::from_legacy_binary(&legacy),
-            Some(identity),
-            "{text}"
-        );
+        assert_eq!(Identity::from_legacy_binary(&legacy), Some(identity), "{text}");
     }
     let address: Identity = "ip:1.2.3.4:258".parse().unwrap();
     let bytes = address.to_legacy_binary().unwrap().ipv6_and_port.unwrap();
-    assert_eq!(
-        bytes[..],
-        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 1, 2, 3, 4, 1, 2]
-    );
+    assert_eq!(bytes[..], [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 1, 2, 3, 4, 1, 2]);
     for text in ["psn:5", "xboxpwid:x", "other:x"] {
         assert_eq!(text.parse::<Identity>().unwrap().to_legacy_binary(), None);
     }
@@ -205,28 +143,16 @@ fn bad_legacy_binary_is_none() {
     assert_eq!(Identity::from_legacy_binary(&empty), None);
     for len in [0, 16, 17, 19, 40] {
         let bytes = Some(Bytes::from(vec![1; len]));
-        let legacy = IdentityLegacyBinary {
-            ipv6_and_port: bytes,
-            ..empty.clone()
-        };
+        let legacy = IdentityLegacyBinary { ipv6_and_port: bytes, ..empty.clone() };
         assert_eq!(Identity::from_legacy_binary(&legacy), None, "{len}");
     }
-    let legacy = IdentityLegacyBinary {
-        generic_string: Some("x".repeat(32)),
-        ..empty.clone()
-    };
+    let legacy = IdentityLegacyBinary { generic_string: Some("x".repeat(32)), ..empty.clone() };
     assert_eq!(Identity::from_legacy_binary(&legacy), None);
-    let legacy = IdentityLegacyBinary {
-        generic_bytes: Some(vec![1; 33].into()),
-        ..empty.clone()
-    };
+    let legacy = IdentityLegacyBinary { generic_bytes: Some(vec![1; 33].into()), ..empty.clone() };
     assert_eq!(Identity::from_legacy_binary(&legacy), None);
     // A bad SteamID is not saved by a good string behind it.
-    let legacy = IdentityLegacyBinary {
-        steam_id: Some(0),
-        generic_string: Some("x".into()),
-        ..empty
-    };
+    let legacy =
+        IdentityLegacyBinary { steam_id: Some(0), generic_string: Some("x".into()), ..empty };
     assert_eq!(Identity::from_legacy_binary(&legacy), None);
 }
 

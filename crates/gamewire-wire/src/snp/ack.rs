@@ -50,10 +50,7 @@ impl<'a> AckFrame<'a> {
             COUNT_FOLLOWS => cursor.byte()?,
             count => count,
         };
-        let blocks = AckBlocks {
-            bytes: cursor.rest(),
-            count,
-        };
+        let blocks = AckBlocks { bytes: cursor.rest(), count };
         let mut covered = 0u64;
         for _ in 0..count {
             let block = AckBlock::read(cursor)?;
@@ -62,11 +59,7 @@ impl<'a> AckFrame<'a> {
         if covered > latest.saturating_add(1) {
             return Err(FrameError::AckRange);
         }
-        Ok(Self {
-            latest,
-            delay: (delay != DELAY_UNKNOWN).then_some(delay),
-            blocks,
-        })
+        Ok(Self { latest, delay: (delay != DELAY_UNKNOWN).then_some(delay), blocks })
     }
 }
 
@@ -83,21 +76,14 @@ impl AckBlock {
     #[inline]
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, FrameError> {
         let nibbles = cursor.byte()?;
-        Ok(Self {
-            acked: count(nibbles >> 4, cursor)?,
-            missing: count(nibbles & 0xf, cursor)?,
-        })
+        Ok(Self { acked: count(nibbles >> 4, cursor)?, missing: count(nibbles & 0xf, cursor)? })
     }
 
     /// Length in an ack frame, in bytes; `None` if a count exceeds the limit.
     #[inline]
     fn encoded_len(self) -> Option<usize> {
         let extra = |count: u32| {
-            if count < 8 {
-                0
-            } else {
-                varint::len(u64::from(count >> 3))
-            }
+            if count < 8 { 0 } else { varint::len(u64::from(count >> 3)) }
         };
         (self.acked <= MAX_ACK_COUNT && self.missing <= MAX_ACK_COUNT)
             .then(|| 1 + extra(self.acked) + extra(self.missing))
@@ -177,10 +163,8 @@ fn head_len(wide: bool, blocks: usize) -> usize {
 
 /// Length of a frame with 16-bit number and all of `blocks`, in bytes.
 pub(super) fn ack_len(blocks: &[AckBlock]) -> usize {
-    let blocks_len: usize = blocks
-        .iter()
-        .map(|block| block.encoded_len().unwrap_or_default())
-        .sum();
+    let blocks_len: usize =
+        blocks.iter().map(|block| block.encoded_len().unwrap_or_default()).sum();
     head_len(false, blocks.len()) + blocks_len
 }
 

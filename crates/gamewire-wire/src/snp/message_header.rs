@@ -53,6 +53,18 @@ pub fn encode_message_header(
 /// repair is an error at once: a reserved bit, an endless varint, an increment of 0, a size over 32
 /// bits.
 pub fn decode_message_header(bytes: &[u8]) -> Result<Option<(MessageHeader, usize)>, FrameError> {
+    let (head, is_whole) = match bytes.first_chunk::<MAX_MESSAGE_HEADER>() {
+        Some(head) => (head.as_slice(), true),
+        None => (bytes, false),
+    };
+    match decode(head)? {
+        // Only needlessly long varints come here.
+        None if is_whole => Err(FrameError::Varint),
+        header => Ok(header),
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<Option<(MessageHeader, usize)>, FrameError> {
     let Some(&first) = bytes.first() else {
         return Ok(None);
     };
@@ -82,13 +94,7 @@ pub fn decode_message_header(bytes: &[u8]) -> Result<Option<(MessageHeader, usiz
         size |= (upper as u32) << 5;
         len += upper_len;
     }
-    Ok(Some((
-        MessageHeader {
-            number_increment,
-            size,
-        },
-        len,
-    )))
+    Ok(Some((MessageHeader { number_increment, size }, len)))
 }
 
 fn read(bytes: &[u8]) -> Result<Option<(u64, usize)>, FrameError> {
@@ -127,10 +133,7 @@ mod tests {
             let mut out = [0; MAX_MESSAGE_HEADER];
             let len = encode_message_header(number_increment, size, &mut out);
             assert_eq!(&out[..len], bytes);
-            let header = MessageHeader {
-                number_increment,
-                size,
-            };
+            let header = MessageHeader { number_increment, size };
             assert_eq!(decode_message_header(bytes), Ok(Some((header, len))));
             for cut in 0..bytes.len() {
                 assert_eq!(decode_message_header(&bytes[..cut]), Ok(None));
@@ -145,22 +148,19 @@ mod tests {
             bytes[0] = first;
             decode_message_header(&bytes)
         };
-        assert_eq!(
-            decode_message_header(&[0x80]),
-            Err(FrameError::ReservedMessageHeader(0x80))
-        );
+        assert_eq!(decode_message_header(&[0x80]), Err(FrameError::ReservedMessageHeader(0x80)));
         assert_eq!(endless(0x40), Err(FrameError::Varint));
         assert_eq!(endless(0x20), Err(FrameError::Varint));
-        assert_eq!(
-            decode_message_header(&[0x40, 0]),
-            Err(FrameError::MessageNumber)
-        );
+        assert_eq!(decode_message_header(&[0x40, 0]), Err(FrameError::MessageNumber));
+        // Both varints needlessly long: 16 bytes must do.
+        let mut long = [0xff; 17];
+        long[0] = 0x60;
+        long[8] = 0x3f;
+        assert_eq!(decode_message_header(&long), Err(FrameError::Varint));
+        assert_eq!(decode_message_header(&long[..15]), Ok(None));
         let over = [0x20, 0x80, 0x80, 0x80, 0x80, 0x01]; // 2^28 << 5 = 2^33
         assert_eq!(decode_message_header(&over), Err(FrameError::MessageSize));
         let just_over = [0x20, 0x80, 0x80, 0x80, 0x40]; // 2^27 << 5 = 2^32
-        assert_eq!(
-            decode_message_header(&just_over),
-            Err(FrameError::MessageSize)
-        );
+        assert_eq!(decode_message_header(&just_over), Err(FrameError::MessageSize));
     }
 }

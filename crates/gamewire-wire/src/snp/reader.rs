@@ -29,13 +29,7 @@ impl<'a> FrameReader<'a> {
     #[must_use]
     pub fn new(plaintext: &'a [u8], packet_number: u64) -> Self {
         let cursor = Cursor::new(plaintext);
-        Self {
-            cursor,
-            packet_number,
-            lane: 0,
-            message_number: None,
-            stream_end: None,
-        }
+        Self { cursor, packet_number, lane: 0, message_number: None, stream_end: None }
     }
 
     /// The next frame, `None` at the end.
@@ -85,13 +79,7 @@ impl<'a> FrameReader<'a> {
         };
         let data = self.cursor.segment_data(first & 7)?;
         let last = first & 0x20 != 0;
-        Ok(UnreliableSegment {
-            lane: self.lane,
-            message_number,
-            offset,
-            last,
-            data,
-        })
+        Ok(UnreliableSegment { lane: self.lane, message_number, offset, last, data })
     }
 
     #[inline]
@@ -99,14 +87,11 @@ impl<'a> FrameReader<'a> {
         let number = match self.message_number {
             None => {
                 let bits = if m { 32 } else { 16 };
-                self.cursor
-                    .expanded(bits, hints.message_number(self.lane))?
+                self.cursor.expanded(bits, hints.message_number(self.lane))?
             }
             Some(current) => {
                 let increment = if m { self.cursor.varint()? } else { 1 };
-                current
-                    .checked_add(increment)
-                    .ok_or(FrameError::MessageNumber)?
+                current.checked_add(increment).ok_or(FrameError::MessageNumber)?
             }
         };
         if number == 0 {
@@ -127,8 +112,7 @@ impl<'a> FrameReader<'a> {
             (None, 3) => return Err(FrameError::ReservedPosition),
             (None, form) => {
                 let bits = [24, 32, 48][usize::from(form)];
-                self.cursor
-                    .expanded(bits, hints.stream_position(self.lane))?
+                self.cursor.expanded(bits, hints.stream_position(self.lane))?
             }
             (Some(end), form) => {
                 let gap = self.cursor.uint([0, 1, 2, 4][usize::from(form)])?;
@@ -136,18 +120,12 @@ impl<'a> FrameReader<'a> {
             }
         };
         let data = self.cursor.segment_data(first & 7)?;
-        let end = position
-            .checked_add(data.len() as u64)
-            .filter(|_| position != 0);
+        let end = position.checked_add(data.len() as u64).filter(|_| position != 0);
         self.stream_end = Some(end.ok_or(FrameError::StreamPosition)?);
         if let Some(number) = &mut self.message_number {
             *number = number.checked_add(1).ok_or(FrameError::MessageNumber)?;
         }
-        Ok(ReliableSegment {
-            lane: self.lane,
-            position,
-            data,
-        })
+        Ok(ReliableSegment { lane: self.lane, position, data })
     }
 
     #[inline]
@@ -161,21 +139,14 @@ impl<'a> FrameReader<'a> {
             1 => SegmentKind::Sequenced,
             unknown => return Err(FrameError::SegmentKind(unknown)),
         };
-        Ok(ExtendedSegment {
-            kind,
-            segment: self.unreliable(first, hints)?,
-        })
+        Ok(ExtendedSegment { kind, segment: self.unreliable(first, hints)? })
     }
 
     #[inline]
     fn stop_waiting(&mut self, first: u8) -> Result<Frame<'a>, FrameError> {
         let offset = self.cursor.uint([1, 2, 3, 8][usize::from(first & 3)])?;
-        let before = offset
-            .checked_add(1)
-            .and_then(|back| self.packet_number.checked_sub(back));
-        Ok(Frame::StopWaiting {
-            before: before.ok_or(FrameError::StopWaiting)?,
-        })
+        let before = offset.checked_add(1).and_then(|back| self.packet_number.checked_sub(back));
+        Ok(Frame::StopWaiting { before: before.ok_or(FrameError::StopWaiting)? })
     }
 
     #[inline]
@@ -245,10 +216,7 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     fn take(&mut self, len: usize) -> Result<&'a [u8], FrameError> {
-        let (bytes, rest) = self
-            .rest
-            .split_at_checked(len)
-            .ok_or(FrameError::Truncated)?;
+        let (bytes, rest) = self.rest.split_at_checked(len).ok_or(FrameError::Truncated)?;
         self.rest = rest;
         Ok(bytes)
     }

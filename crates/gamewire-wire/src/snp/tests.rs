@@ -13,11 +13,7 @@ struct Near {
     sent: u64,
 }
 
-const NEAR: Near = Near {
-    message: 0x1_0000_0005,
-    stream: 0x2_0000_0000,
-    sent: 0x3_0000_0002,
-};
+const NEAR: Near = Near { message: 0x1_0000_0005, stream: 0x2_0000_0000, sent: 0x3_0000_0002 };
 
 impl FrameHints for Near {
     fn message_number(&self, lane: u16) -> u64 {
@@ -48,21 +44,11 @@ fn read_near<'a>(plaintext: &'a [u8], hints: &Near) -> Result<Vec<Frame<'a>>, Fr
 }
 
 fn unreliable(lane: u16, message_number: u64, offset: u32, last: bool, data: &[u8]) -> Frame<'_> {
-    Frame::Unreliable(UnreliableSegment {
-        lane,
-        message_number,
-        offset,
-        last,
-        data,
-    })
+    Frame::Unreliable(UnreliableSegment { lane, message_number, offset, last, data })
 }
 
 fn reliable(lane: u16, position: u64, data: &[u8]) -> Frame<'_> {
-    Frame::Reliable(ReliableSegment {
-        lane,
-        position,
-        data,
-    })
+    Frame::Reliable(ReliableSegment { lane, position, data })
 }
 
 fn stop(before: u64) -> Frame<'static> {
@@ -74,23 +60,11 @@ fn unreliable_segments() {
     let n = NEAR.message; // 0x1_0000_0005
     let table: &[(&[u8], Vec<Frame<'_>>)] = &[
         // First: 16 bits, 32 bits, nearest to the hint.
-        (
-            &[0x00, 0x07, 0x00, 1, b'x'],
-            vec![unreliable(0, n + 2, 0, false, b"x")],
-        ),
-        (
-            &[0x00, 0xff, 0xff, 1, b'x'],
-            vec![unreliable(0, 0xffff_ffff, 0, false, b"x")],
-        ),
-        (
-            &[0x37, 0xfe, 0xff, 0xff, 0xff, b'x'],
-            vec![unreliable(0, 0xffff_fffe, 0, true, b"x")],
-        ),
+        (&[0x00, 0x07, 0x00, 1, b'x'], vec![unreliable(0, n + 2, 0, false, b"x")]),
+        (&[0x00, 0xff, 0xff, 1, b'x'], vec![unreliable(0, 0xffff_ffff, 0, false, b"x")]),
+        (&[0x37, 0xfe, 0xff, 0xff, 0xff, b'x'], vec![unreliable(0, 0xffff_fffe, 0, true, b"x")]),
         // Offset, sizes 0 and beyond a byte.
-        (
-            &[0x08, 7, 0, 0xac, 0x02, 0],
-            vec![unreliable(0, n + 2, 300, false, b"")],
-        ),
+        (&[0x08, 7, 0, 0xac, 0x02, 0], vec![unreliable(0, n + 2, 300, false, b"")]),
         (
             &[0x28, 7, 0, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 9],
             vec![unreliable(0, n + 2, u32::MAX, true, &[9])],
@@ -99,9 +73,7 @@ fn unreliable_segments() {
         (&[0x27, 7, 0], vec![unreliable(0, n + 2, 0, true, b"")]),
         // Later ones: +1, +varint, +0.
         (
-            &[
-                0x20, 7, 0, 1, b'a', 0x20, 1, b'b', 0x30, 0xac, 0x02, 1, b'c', 0x3f, 0, 5, b'd',
-            ],
+            &[0x20, 7, 0, 1, b'a', 0x20, 1, b'b', 0x30, 0xac, 0x02, 1, b'c', 0x3f, 0, 5, b'd'],
             vec![
                 unreliable(0, n + 2, 0, true, b"a"),
                 unreliable(0, n + 3, 0, true, b"b"),
@@ -123,10 +95,7 @@ fn size_codes() {
             let mut bytes = vec![0x20 | code, 7, 0, low];
             bytes.resize(4 + size, 0x5a);
             let data = &bytes[4..];
-            assert_eq!(
-                read(&bytes),
-                Ok(vec![unreliable(0, NEAR.message + 2, 0, true, data)])
-            );
+            assert_eq!(read(&bytes), Ok(vec![unreliable(0, NEAR.message + 2, 0, true, data)]));
             if size > 0 {
                 assert_eq!(read(&bytes[..3 + size]), Err(FrameError::Truncated));
             }
@@ -134,10 +103,7 @@ fn size_codes() {
     }
     for first in [0x25, 0x26] {
         assert_eq!(read(&[first, 7, 0, 1, 1]), Err(FrameError::ReservedSize));
-        assert_eq!(
-            read(&[first + 0x20, 7, 0, 0, 1, 1]),
-            Err(FrameError::ReservedSize)
-        );
+        assert_eq!(read(&[first + 0x20, 7, 0, 0, 1, 1]), Err(FrameError::ReservedSize));
     }
 }
 
@@ -147,23 +113,11 @@ fn reliable_segments() {
     let table: &[(&[u8], Vec<Frame<'_>>)] = &[
         // First: 24, 32, 48 bits, nearest to the hint.
         (&[0x40, 5, 0, 0, 1, b'x'], vec![reliable(0, p + 5, b"x")]),
-        (
-            &[0x40, 0xff, 0xff, 0xff, 1, b'x'],
-            vec![reliable(0, p - 1, b"x")],
-        ),
+        (&[0x40, 0xff, 0xff, 0xff, 1, b'x'], vec![reliable(0, p - 1, b"x")]),
         (&[0x48, 5, 0, 0, 0, 1, b'x'], vec![reliable(0, p + 5, b"x")]),
-        (
-            &[0x48, 0xff, 0xff, 0xff, 0xff, 1, b'x'],
-            vec![reliable(0, p - 1, b"x")],
-        ),
-        (
-            &[0x50, 5, 0, 0, 0, 2, 0, 1, b'x'],
-            vec![reliable(0, p + 5, b"x")],
-        ),
-        (
-            &[0x57, 1, 0, 0, 0, 0, 0, b'x', b'y'],
-            vec![reliable(0, 1, b"xy")],
-        ),
+        (&[0x48, 0xff, 0xff, 0xff, 0xff, 1, b'x'], vec![reliable(0, p - 1, b"x")]),
+        (&[0x50, 5, 0, 0, 0, 2, 0, 1, b'x'], vec![reliable(0, p + 5, b"x")]),
+        (&[0x57, 1, 0, 0, 0, 0, 0, b'x', b'y'], vec![reliable(0, 1, b"xy")]),
         // Later ones: contiguous, 8, 16, 32-bit gaps.
         (
             &[
@@ -182,18 +136,9 @@ fn reliable_segments() {
     for (bytes, frames) in table {
         assert_eq!(read(bytes).as_ref(), Ok(frames), "{bytes:x?}");
     }
-    assert_eq!(
-        read(&[0x58, 1, 0, 0, 0, 0, 0, 1, 1]),
-        Err(FrameError::ReservedPosition)
-    );
-    assert_eq!(
-        read(&[0x50, 0, 0, 0, 0, 0, 0, 1, 1]),
-        Err(FrameError::StreamPosition)
-    );
-    let top = Near {
-        stream: u64::MAX - 3,
-        ..NEAR
-    };
+    assert_eq!(read(&[0x58, 1, 0, 0, 0, 0, 0, 1, 1]), Err(FrameError::ReservedPosition));
+    assert_eq!(read(&[0x50, 0, 0, 0, 0, 0, 0, 1, 1]), Err(FrameError::StreamPosition));
+    let top = Near { stream: u64::MAX - 3, ..NEAR };
     assert_eq!(
         read_near(&[0x40, 0xfd, 0xff, 0xff, 3, 1, 2, 3], &top),
         Err(FrameError::StreamPosition)
@@ -273,21 +218,12 @@ fn lanes() {
     let p = NEAR.stream;
     assert_eq!(
         read(&streams),
-        Ok(vec![
-            reliable(0, p + 5, b"a"),
-            reliable(1, p + 0x1000_0000 + 6, b"b")
-        ])
+        Ok(vec![reliable(0, p + 5, b"a"), reliable(1, p + 0x1000_0000 + 6, b"b")])
     );
     assert_eq!(read(&[0x8f, 0xff, 0x01]), Err(FrameError::Lane));
-    assert_eq!(
-        read(&[0x8f, 0xff, 0xff, 0xff, 0xff, 0x0f]),
-        Err(FrameError::Lane)
-    );
+    assert_eq!(read(&[0x8f, 0xff, 0xff, 0xff, 0xff, 0x0f]), Err(FrameError::Lane));
     assert_eq!(read(&[0x8f, 0x80]), Err(FrameError::Truncated));
-    assert_eq!(
-        read(&[[0x8f].as_slice(), &[0xff; 10]].concat()),
-        Err(FrameError::Varint)
-    );
+    assert_eq!(read(&[[0x8f].as_slice(), &[0xff; 10]].concat()), Err(FrameError::Varint));
     // A selection with nothing behind it is idle but well formed.
     assert_eq!(read(&[0x88]), Ok(vec![]));
 }
@@ -316,18 +252,9 @@ fn stop_waiting() {
         }
     }
     // Needlessly wide is fine, below zero is not.
-    assert_eq!(
-        read(&[0x83, 1, 0, 0, 0, 0, 0, 0, 0]),
-        Ok(vec![stop(PACKET - 2)])
-    );
-    assert_eq!(
-        read(&[0x83, 0x10, 0, 0, 0, 1, 0, 0, 0]),
-        Err(FrameError::StopWaiting)
-    );
-    assert_eq!(
-        read(&[0x83, 255, 255, 255, 255, 255, 255, 255, 255]),
-        Err(FrameError::StopWaiting)
-    );
+    assert_eq!(read(&[0x83, 1, 0, 0, 0, 0, 0, 0, 0]), Ok(vec![stop(PACKET - 2)]));
+    assert_eq!(read(&[0x83, 0x10, 0, 0, 0, 1, 0, 0, 0]), Err(FrameError::StopWaiting));
+    assert_eq!(read(&[0x83, 255, 255, 255, 255, 255, 255, 255, 255]), Err(FrameError::StopWaiting));
     // What cannot be said is said as closely as can be.
     let mut out = vec![];
     assert!(PacketWriter::new(&mut out, 9).stop_waiting(5, 5));
@@ -348,15 +275,9 @@ fn extended_segments() {
         0xcf, 1, 5, b'c', // n + 4, offset 5, to the end
     ];
     let frames = vec![
-        frame(
-            SegmentKind::ReliableUnordered,
-            unreliable(0, n + 2 - 0x1_0000_0000, 0, true, b"a"),
-        ),
+        frame(SegmentKind::ReliableUnordered, unreliable(0, n + 2 - 0x1_0000_0000, 0, true, b"a")),
         unreliable(0, n + 3 - 0x1_0000_0000, 0, true, b"b"),
-        frame(
-            SegmentKind::Sequenced,
-            unreliable(0, n + 4 - 0x1_0000_0000, 5, false, b"c"),
-        ),
+        frame(SegmentKind::Sequenced, unreliable(0, n + 4 - 0x1_0000_0000, 5, false, b"c")),
     ];
     let young = Near { message: 1, ..NEAR };
     assert_eq!(read_near(&bytes, &young), Ok(frames.clone()));
@@ -365,10 +286,7 @@ fn extended_segments() {
     assert_eq!(writer.extended_header_len(0, 7, 0), 7);
     frames.iter().for_each(|frame| write(&mut writer, frame));
     assert_eq!(out, bytes);
-    assert_eq!(
-        read(&[0xf0, 2, 7, 0, 0, 0, 0]),
-        Err(FrameError::SegmentKind(2))
-    );
+    assert_eq!(read(&[0xf0, 2, 7, 0, 0, 0, 0]), Err(FrameError::SegmentKind(2)));
     assert_eq!(read(&[0xf0]), Err(FrameError::Truncated));
 }
 
@@ -377,51 +295,32 @@ fn reserved_frames() {
     let reserved = (0x60..=0x7f).chain(0x84..=0x87).chain(0xa0..=0xbf);
     for first in reserved {
         assert_eq!(read(&[first; 20]), Err(FrameError::ReservedFrame(first)));
-        assert_eq!(
-            read(&[0x80, 0, first]),
-            Err(FrameError::ReservedFrame(first))
-        );
+        assert_eq!(read(&[0x80, 0, first]), Err(FrameError::ReservedFrame(first)));
     }
     assert_eq!(read(&[]), Ok(vec![]));
 }
 
 #[test]
 fn numbers_out_of_range() {
-    let young = Near {
-        message: 0,
-        stream: 0,
-        sent: 0,
-    };
-    assert_eq!(
-        read_near(&[0x20, 0, 0, 0], &young),
-        Err(FrameError::MessageNumber)
-    );
+    let young = Near { message: 0, stream: 0, sent: 0 };
+    assert_eq!(read_near(&[0x20, 0, 0, 0], &young), Err(FrameError::MessageNumber));
     // Nearest would be below zero.
     assert_eq!(
         read_near(&[0x27, 0xff, 0xff], &young),
         Ok(vec![unreliable(0, 0xffff, 0, true, b"")])
     );
-    let old = Near {
-        message: u64::MAX,
-        ..NEAR
-    };
+    let old = Near { message: u64::MAX, ..NEAR };
     let top = [0x20, 0xff, 0xff, 0];
     assert!(read_near(&top, &old).is_ok());
     let beyond = |tail: &[u8]| read_near(&[&top, tail].concat(), &old).map(|_| ());
     assert_eq!(beyond(&[0x20, 0]), Err(FrameError::MessageNumber));
     assert_eq!(beyond(&[0x30, 1, 0]), Err(FrameError::MessageNumber));
     assert_eq!(beyond(&[0x30, 0, 0]), Ok(()));
-    assert_eq!(
-        beyond(&[0x57, 1, 0, 0, 0, 0, 0]),
-        Err(FrameError::MessageNumber)
-    );
+    assert_eq!(beyond(&[0x57, 1, 0, 0, 0, 0, 0]), Err(FrameError::MessageNumber));
     // An offset over 32 bits (CVE-2020-6016 is about what fits: the receiver's business).
     let over = [0x28, 7, 0, 0x80, 0x80, 0x80, 0x80, 0x10, 0];
     assert_eq!(read(&over), Err(FrameError::Offset));
-    assert_eq!(
-        read(&[[0x28, 7, 0].as_slice(), &[0xff; 10]].concat()),
-        Err(FrameError::Varint)
-    );
+    assert_eq!(read(&[[0x28, 7, 0].as_slice(), &[0xff; 10]].concat()), Err(FrameError::Varint));
 }
 
 /// Writes what `reader` would read as `frame`; it must fit.
@@ -449,25 +348,14 @@ fn try_write(writer: &mut PacketWriter<'_>, frame: &Frame<'_>) -> bool {
         Frame::Extended(ExtendedSegment { kind, segment: s }) => {
             let max_len = writer.extended_max_len(s.lane, s.message_number, s.offset);
             (
-                writer.extended(
-                    kind,
-                    s.lane,
-                    s.message_number,
-                    s.offset,
-                    s.last,
-                    s.data.len(),
-                ),
+                writer.extended(kind, s.lane, s.message_number, s.offset, s.last, s.data.len()),
                 s.data,
                 max_len,
             )
         }
         Frame::Reliable(s) => {
             let max_len = writer.reliable_max_len(s.lane, s.position);
-            (
-                writer.reliable(s.lane, s.position, s.data.len()),
-                s.data,
-                max_len,
-            )
+            (writer.reliable(s.lane, s.position, s.data.len()), s.data, max_len)
         }
     };
     let wrote = slot.map(|slot| slot.copy_from_slice(data)).is_some();

@@ -37,11 +37,7 @@ struct SegmentHeader {
 impl SegmentHeader {
     #[inline]
     fn new() -> Self {
-        Self {
-            bytes: [0; MAX_HEADER],
-            len: 0,
-            first: 0,
-        }
+        Self { bytes: [0; MAX_HEADER], len: 0, first: 0 }
     }
 
     #[inline]
@@ -91,14 +87,7 @@ impl<'b> PacketWriter<'b> {
     #[must_use]
     pub fn new(out: &'b mut Vec<u8>, limit: usize) -> Self {
         let start = out.len();
-        Self {
-            out,
-            start,
-            limit,
-            lane: 0,
-            message_number: None,
-            stream_end: None,
-        }
+        Self { out, start, limit, lane: 0, message_number: None, stream_end: None }
     }
 
     /// Bytes of plaintext that still fit.
@@ -183,8 +172,7 @@ impl<'b> PacketWriter<'b> {
     #[inline]
     #[must_use]
     pub fn reliable_max_len(&self, lane: u16, position: u64) -> usize {
-        self.remaining()
-            .saturating_sub(self.reliable_header(lane, position).len)
+        self.remaining().saturating_sub(self.reliable_header(lane, position).len)
     }
 
     /// Writes the header of a reliable segment and returns its `len` bytes of data, zeroed, for
@@ -209,13 +197,7 @@ impl<'b> PacketWriter<'b> {
     #[inline]
     #[must_use]
     pub fn unreliable_header_len(&self, lane: u16, message_number: u64, offset: u32) -> usize {
-        let part = Part {
-            kind: None,
-            lane,
-            message_number,
-            offset,
-            last: false,
-        };
+        let part = Part { kind: None, lane, message_number, offset, last: false };
         self.part_header(part).len + 1
     }
 
@@ -224,13 +206,7 @@ impl<'b> PacketWriter<'b> {
     #[inline]
     #[must_use]
     pub fn unreliable_max_len(&self, lane: u16, message_number: u64, offset: u32) -> usize {
-        let part = Part {
-            kind: None,
-            lane,
-            message_number,
-            offset,
-            last: false,
-        };
+        let part = Part { kind: None, lane, message_number, offset, last: false };
         self.remaining().saturating_sub(self.part_header(part).len)
     }
 
@@ -247,16 +223,7 @@ impl<'b> PacketWriter<'b> {
         last: bool,
         len: usize,
     ) -> Option<&mut [u8]> {
-        self.part(
-            Part {
-                kind: None,
-                lane,
-                message_number,
-                offset,
-                last,
-            },
-            len,
-        )
+        self.part(Part { kind: None, lane, message_number, offset, last }, len)
     }
 
     /// Length of the header of an extended segment written next, in bytes, with its size and,
@@ -271,8 +238,7 @@ impl<'b> PacketWriter<'b> {
     #[inline]
     #[must_use]
     pub fn extended_max_len(&self, lane: u16, message_number: u64, offset: u32) -> usize {
-        self.unreliable_max_len(lane, message_number, offset)
-            .saturating_sub(1)
+        self.unreliable_max_len(lane, message_number, offset).saturating_sub(1)
     }
 
     /// Writes the header of an extended segment and returns its `len` bytes of data, zeroed, for
@@ -289,16 +255,7 @@ impl<'b> PacketWriter<'b> {
         last: bool,
         len: usize,
     ) -> Option<&mut [u8]> {
-        self.part(
-            Part {
-                kind: Some(kind),
-                lane,
-                message_number,
-                offset,
-                last,
-            },
-            len,
-        )
+        self.part(Part { kind: Some(kind), lane, message_number, offset, last }, len)
     }
 
     #[inline]
@@ -317,9 +274,9 @@ impl<'b> PacketWriter<'b> {
     fn reliable_header(&self, lane: u16, position: u64) -> SegmentHeader {
         let mut header = SegmentHeader::new();
         let gap = match self.stream_end {
-            Some(end) if self.lane == lane => position
-                .checked_sub(end)
-                .filter(|&gap| gap <= u64::from(u32::MAX)),
+            Some(end) if self.lane == lane => {
+                position.checked_sub(end).filter(|&gap| gap <= u64::from(u32::MAX))
+            }
             _ => None,
         };
         if self.lane != lane || (gap.is_none() && self.stream_end.is_some()) {

@@ -41,10 +41,8 @@ fn padded_messages_by_hand() {
 
 #[test]
 fn unpadded_messages_by_hand() {
-    let no_connection = NoConnection {
-        from_connection_id: Some(0x0807_0605),
-        to_connection_id: Some(0x0403_0201),
-    };
+    let no_connection =
+        NoConnection { from_connection_id: Some(0x0807_0605), to_connection_id: Some(0x0403_0201) };
     let datagram = encoded(|out| encode_no_connection(&no_connection, out));
     assert_eq!(datagram, [0x25, 0x15, 5, 6, 7, 8, 0x1d, 1, 2, 3, 4]);
     assert_eq!(parse(&datagram), Ok(Datagram::NoConnection(no_connection)));
@@ -74,10 +72,7 @@ fn long_debug_text_is_cut_between_characters() {
     };
     let datagram = encoded(|out| encode_connection_closed(&message, out));
     assert_eq!(datagram.len(), 512);
-    let expected = ConnectionClosed {
-        debug: Some("é".repeat(63)),
-        ..message
-    };
+    let expected = ConnectionClosed { debug: Some("é".repeat(63)), ..message };
     assert_eq!(parse(&datagram), Ok(Datagram::ConnectionClosed(expected)));
 }
 
@@ -87,10 +82,7 @@ fn what_is_ignored() {
         assert_eq!(parse(&[0x80; 5][..len]), Err(DatagramError::TooShort));
     }
     assert_eq!(parse(&[0x80; 6]), Err(DatagramError::TooShort));
-    assert_eq!(
-        parse(b"\xff\xff\xff\xffTSource Engine Query\0"),
-        Err(DatagramError::Broadcast)
-    );
+    assert_eq!(parse(b"\xff\xff\xff\xffTSource Engine Query\0"), Err(DatagramError::Broadcast));
     assert_eq!(peek_connection_id(b"\xff\xff\xff\xffTSource"), None);
     for id in (0..0x20).chain(0x26..0x80) {
         assert_eq!(parse(&[id; 600]), Err(DatagramError::UnknownType(id)));
@@ -101,23 +93,12 @@ fn what_is_ignored() {
 
 #[test]
 fn data_headers_by_hand() {
-    let stats = UdpStats {
-        stats: None,
-        flags: Some(6),
-    };
+    let stats = UdpStats { stats: None, flags: Some(6) };
     let table: &[(Option<UdpStats>, Option<u16>, &[u8])] = &[
         (None, None, &[0x80, 1, 2, 3, 4, 5, 6]),
-        (
-            Some(stats.clone()),
-            None,
-            &[0x81, 1, 2, 3, 4, 5, 6, 2, 0x18, 6],
-        ),
+        (Some(stats.clone()), None, &[0x81, 1, 2, 3, 4, 5, 6, 2, 0x18, 6]),
         (None, Some(0x0807), &[0x82, 1, 2, 3, 4, 5, 6, 7, 8]),
-        (
-            Some(stats),
-            Some(0x0807),
-            &[0x83, 1, 2, 3, 4, 5, 6, 2, 0x18, 6, 7, 8],
-        ),
+        (Some(stats), Some(0x0807), &[0x83, 1, 2, 3, 4, 5, 6, 2, 0x18, 6, 7, 8]),
     ];
     for (stats, time_since_previous, bytes) in table {
         let header = DataHeader {
@@ -134,17 +115,11 @@ fn data_headers_by_hand() {
             panic!("a data packet");
         };
         assert_eq!(packet.header, header);
-        assert_eq!(
-            packet.stats.map(|stats| decode_stats(stats).unwrap()),
-            *stats
-        );
+        assert_eq!(packet.stats.map(|stats| decode_stats(stats).unwrap()), *stats);
         assert_eq!(&datagram[packet.payload_offset..], b"sealed");
         for cut in 5..bytes.len() {
             let error = parse(&datagram[..cut]).unwrap_err();
-            assert!(matches!(
-                error,
-                DatagramError::TooShort | DatagramError::BadLength
-            ));
+            assert!(matches!(error, DatagramError::TooShort | DatagramError::BadLength));
             if cut < 7 {
                 assert_eq!(peek_connection_id(&datagram[..cut]), None);
             }
@@ -155,17 +130,7 @@ fn data_headers_by_hand() {
 /// CVE-2020-6019: a stats length beyond the datagram, up to where pointer sums would wrap.
 #[test]
 fn stats_length_beyond_the_datagram_is_an_error() {
-    let lengths = [
-        7,
-        8,
-        1293,
-        1300,
-        1 << 31,
-        u64::from(u32::MAX),
-        1 << 63,
-        u64::MAX - 6,
-        u64::MAX,
-    ];
+    let lengths = [7, 8, 1293, 1300, 1 << 31, u64::from(u32::MAX), 1 << 63, u64::MAX - 6, u64::MAX];
     for len in lengths {
         let mut datagram = vec![0x81, 1, 2, 3, 4, 5, 6];
         varint::append(len, &mut datagram);
@@ -175,13 +140,8 @@ fn stats_length_beyond_the_datagram_is_an_error() {
     let endless = [&[0x81, 1, 2, 3, 4, 5, 6][..], &[0xff; 40]].concat();
     assert_eq!(parse(&endless), Err(DatagramError::BadLength));
     let all = [0x81, 1, 2, 3, 4, 5, 6, 2, 0x18, 6];
-    let Ok(Datagram::Data(packet)) = parse(&all) else {
-        panic!("stats up to the end are fine")
-    };
-    assert_eq!(
-        (packet.stats, packet.payload_offset),
-        (Some(&[0x18, 6][..]), 10)
-    );
+    let Ok(Datagram::Data(packet)) = parse(&all) else { panic!("stats up to the end are fine") };
+    assert_eq!((packet.stats, packet.payload_offset), (Some(&[0x18, 6][..]), 10));
 }
 
 #[test]
@@ -190,13 +150,7 @@ fn malformed_stats_are_an_error() {
     // A repeated field: the last one counts, as protobuf says.
     assert_eq!(decode_stats(&[0x18, 2, 0x18, 6]).unwrap().flags, Some(6));
     // Deep nesting in a field nobody knows is a group start without end.
-    for bad in [
-        &[0x18][..],
-        &[0x0a, 5, 0],
-        &[0x0a, 2, 0x0a, 9],
-        &[0xff; 30],
-        &[0x7b; 500],
-    ] {
+    for bad in [&[0x18][..], &[0x0a, 5, 0], &[0x0a, 2, 0x0a, 9], &[0xff; 30], &[0x7b; 500]] {
         assert_eq!(decode_stats(bad), Err(DatagramError::Protobuf), "{bad:?}");
     }
 }

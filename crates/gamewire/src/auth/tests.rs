@@ -64,18 +64,11 @@ fn numbers_are_valves() {
 fn from_a_request_to_a_certificate_and_beyond_its_expiry() {
     let mut auth = authentication(Identity::localhost(), with_root());
     assert_eq!(auth.status(NOW).availability, Availability::NeverTried);
-    assert_eq!(
-        auth.init_authentication(NOW).availability,
-        Availability::CannotTry
-    );
+    assert_eq!(auth.init_authentication(NOW).availability, Availability::CannotTry);
     assert!(!auth.has_certificate());
 
     let asked = request(&mut auth);
-    assert_eq!(
-        CertificateRequest::decode(&asked).unwrap().identity,
-        None,
-        "localhost is nobody"
-    );
+    assert_eq!(CertificateRequest::decode(&asked).unwrap().identity, None, "localhost is nobody");
     assert_eq!(request(&mut auth), asked, "the key is made once");
 
     let signed = grant(&asked, "str:alice", NOW + DAY).sign(&ca());
@@ -83,29 +76,16 @@ fn from_a_request_to_a_certificate_and_beyond_its_expiry() {
     assert_eq!(auth.identity(), &identity("str:alice"), "adopted");
     assert!(auth.has_certificate());
     let status = auth.init_authentication(NOW);
-    assert_eq!(
-        status,
-        AuthenticationStatus::new(Availability::Current, "OK")
-    );
-    assert_eq!(
-        auth.status(NOW + DAY - 1).availability,
-        Availability::Current
-    );
-    assert_eq!(
-        auth.status(NOW + DAY).availability,
-        Availability::Previously
-    );
+    assert_eq!(status, AuthenticationStatus::new(Availability::Current, "OK"));
+    assert_eq!(auth.status(NOW + DAY - 1).availability, Availability::Current);
+    assert_eq!(auth.status(NOW + DAY).availability, Availability::Previously);
 
     // Renewed for the same key, which the request now names together with the identity.
     let again = CertificateRequest::decode(&request(&mut auth)).unwrap();
     assert_eq!(again.identity, Some(identity("str:alice")));
     let renewed = grant(&asked, "str:alice", NOW + 3 * DAY).sign(&ca());
-    auth.set_certificate(&renewed.encode_to_vec(), NOW + 2 * DAY)
-        .unwrap();
-    assert_eq!(
-        auth.status(NOW + 2 * DAY).availability,
-        Availability::Current
-    );
+    auth.set_certificate(&renewed.encode_to_vec(), NOW + 2 * DAY).unwrap();
+    assert_eq!(auth.status(NOW + 2 * DAY).availability, Availability::Current);
 }
 
 #[test]
@@ -114,10 +94,7 @@ fn handshakes_get_the_certificate_with_its_key() {
     let party = auth.local_party(NOW, None);
     assert!(party.credentials.is_none());
     assert_eq!((party.app_id, party.now_unix), (APP, NOW));
-    assert_eq!(
-        (party.identity, party.features),
-        (identity("str:alice"), extensions::ALL)
-    );
+    assert_eq!((party.identity, party.features), (identity("str:alice"), extensions::ALL));
 
     let signed = grant(&request(&mut auth), "str:alice", NOW + DAY).sign(&ca());
     auth.set_certificate(&signed.encode_to_vec(), NOW).unwrap();
@@ -146,10 +123,7 @@ fn a_certificate_may_bring_its_private_key() {
     auth.set_certificate(&signed.encode_to_vec(), NOW).unwrap();
     let credentials = auth.local_party(NOW, None).credentials.unwrap();
     assert_eq!(credentials.signing.public_key(), key.public_key());
-    assert_eq!(
-        credentials.certificate.private_key_data, None,
-        "never shown to peers"
-    );
+    assert_eq!(credentials.certificate.private_key_data, None, "never shown to peers");
     let shown = format!("{auth:?}");
     assert!(!shown.contains("5, 5, 5"), "{shown}");
 }
@@ -166,8 +140,7 @@ fn certificates_that_our_roots_do_not_know_are_taken_with_a_remark() {
 
     // One that nobody signed is taken too, and proves nothing.
     let unsigned = grant(&request(&mut auth), "str:alice", NOW + DAY).unsigned();
-    auth.set_certificate(&unsigned.encode_to_vec(), NOW)
-        .unwrap();
+    auth.set_certificate(&unsigned.encode_to_vec(), NOW).unwrap();
     assert!(!auth.has_certificate());
     assert!(auth.local_party(NOW, None).credentials.is_some());
 }
@@ -177,46 +150,26 @@ fn what_is_not_ours_is_refused_and_changes_nothing() {
     let mut auth = authentication(identity("str:alice"), with_root());
     let asked = request(&mut auth);
     let good = grant(&asked, "str:alice", NOW + DAY);
-    let other_key = Certificate {
-        key: SigningKey::from_seed([7; 32]).public_key(),
-        ..good.clone()
-    };
-    let other_app = Certificate {
-        app_ids: vec![APP + 1],
-        ..good.clone()
-    };
-    let nobody = Certificate {
-        identity: None,
-        ..good.clone()
-    };
+    let other_key =
+        Certificate { key: SigningKey::from_seed([7; 32]).public_key(), ..good.clone() };
+    let other_app = Certificate { app_ids: vec![APP + 1], ..good.clone() };
+    let nobody = Certificate { identity: None, ..good.clone() };
     let foreign_key = CertificateSigned {
         private_key_data: Some(bytes::Bytes::from_static(&[7; 32])),
         ..other_key.sign(&ca())
     };
-    let table: [(Vec<u8>, fn(&CertificateError) -> bool); 8] = [
+    type Expected = fn(&CertificateError) -> bool;
+    let table: [(Vec<u8>, Expected); 8] = [
         (Vec::new(), |e| matches!(e, CertificateError::Parse(_))),
         (vec![0xff; 40], |e| matches!(e, CertificateError::Parse(_))),
-        (vec![0; 100_000], |e| {
-            matches!(e, CertificateError::Parse(_))
+        (vec![0; 100_000], |e| matches!(e, CertificateError::Parse(_))),
+        (grant(&asked, "str:bob", NOW + DAY).sign(&ca()).encode_to_vec(), |e| {
+            *e == CertificateError::IdentityMismatch
         }),
-        (
-            grant(&asked, "str:bob", NOW + DAY)
-                .sign(&ca())
-                .encode_to_vec(),
-            |e| *e == CertificateError::IdentityMismatch,
-        ),
-        (other_key.sign(&ca()).encode_to_vec(), |e| {
-            *e == CertificateError::KeyMismatch
-        }),
-        (foreign_key.encode_to_vec(), |e| {
-            *e == CertificateError::PrivateKeyMismatch
-        }),
-        (other_app.sign(&ca()).encode_to_vec(), |e| {
-            matches!(e, CertificateError::Scope(_))
-        }),
-        (nobody.sign(&ca()).encode_to_vec(), |e| {
-            *e == CertificateError::NoIdentity
-        }),
+        (other_key.sign(&ca()).encode_to_vec(), |e| *e == CertificateError::KeyMismatch),
+        (foreign_key.encode_to_vec(), |e| *e == CertificateError::PrivateKeyMismatch),
+        (other_app.sign(&ca()).encode_to_vec(), |e| matches!(e, CertificateError::Scope(_))),
+        (nobody.sign(&ca()).encode_to_vec(), |e| *e == CertificateError::NoIdentity),
     ];
     for (bytes, expected) in table {
         let error = auth.set_certificate(&bytes, NOW).unwrap_err();
@@ -224,8 +177,7 @@ fn what_is_not_ours_is_refused_and_changes_nothing() {
         assert_eq!(auth.status(NOW).availability, Availability::NeverTried);
         assert_eq!(request(&mut auth), asked);
     }
-    auth.set_certificate(&good.sign(&ca()).encode_to_vec(), NOW)
-        .unwrap();
+    auth.set_certificate(&good.sign(&ca()).encode_to_vec(), NOW).unwrap();
 
     let mut keyless = authentication(Identity::Invalid, with_root());
     assert_eq!(
@@ -247,8 +199,5 @@ fn reset_forgets_key_and_certificate_but_not_whom_we_trust() {
     assert_eq!(auth.status(NOW).availability, Availability::NeverTried);
     assert!(auth.local_party(NOW, None).credentials.is_none());
     let next = CertificateRequest::decode(&auth.certificate_request(&mut SeededEntropy::new(2)));
-    assert_ne!(
-        next.unwrap().key,
-        CertificateRequest::decode(&asked).unwrap().key
-    );
+    assert_ne!(next.unwrap().key, CertificateRequest::decode(&asked).unwrap().key);
 }

@@ -83,10 +83,7 @@ impl ConfigData {
 
     /// This value as one of `row`'s: converted to its type and moved into its range.
     pub(super) fn fit(self, row: &ConfigValue) -> Result<Self, ConfigError> {
-        let wrong = ConfigError::WrongType {
-            id: row.id,
-            given: self.data_type(),
-        };
+        let wrong = ConfigError::WrongType { id: row.id, given: self.data_type() };
         match row.kind {
             Kind::Int32 { min, max, .. } => {
                 let number = self.to_whole(row.id)?.ok_or(wrong)?;
@@ -117,9 +114,7 @@ impl ConfigData {
         let round = |number: f64| {
             // NaN would become 0, which may mean "off" or "no limit".
             let known = !number.is_nan();
-            known
-                .then_some(number.round() as i64)
-                .ok_or(ConfigError::NotANumber(id))
+            known.then_some(number.round() as i64).ok_or(ConfigError::NotANumber(id))
         };
         Ok(Some(match self {
             Self::Int32(number) => (*number).into(),
@@ -142,11 +137,7 @@ impl ConfigData {
             Self::String(text) => parse_fraction(id, text)?,
             Self::Pointer(_) => return Ok(None),
         };
-        if number.is_nan() {
-            Err(ConfigError::NotANumber(id))
-        } else {
-            Ok(Some(number))
-        }
+        if number.is_nan() { Err(ConfigError::NotANumber(id)) } else { Ok(Some(number)) }
     }
 }
 

@@ -53,9 +53,7 @@ fn default_text(row: &ConfigValue) -> String {
 
 fn range_text(row: &ConfigValue) -> String {
     match row.kind {
-        Kind::Int32 {
-            min, max: i32::MAX, ..
-        } => format!("{min} –"),
+        Kind::Int32 { min, max: i32::MAX, .. } => format!("{min} –"),
         Kind::Int32 { min, max, .. } => format!("{min} – {max}"),
         Kind::Float { min, max, .. } => format!("{min} – {max}"),
         Kind::Int64 { .. } | Kind::String | Kind::Pointer => String::new(),

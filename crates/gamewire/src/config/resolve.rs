@@ -51,11 +51,7 @@ impl ScopeValues {
     }
 
     fn policy(&self, id: ConfigId, roots_configured: bool) -> u8 {
-        if roots_configured && self.explicit(id).is_none() {
-            0
-        } else {
-            self.small(id)
-        }
+        if roots_configured && self.explicit(id).is_none() { 0 } else { self.small(id) }
     }
 
     /// What the fake network is to do.

@@ -40,22 +40,14 @@ enum LockState {
 impl ScopeValues {
     /// A widest scope, with nothing set.
     pub fn global() -> Arc<Self> {
-        Arc::new(Self {
-            scope: Scope::Global,
-            parent: None,
-            values: RwLock::default(),
-        })
+        Arc::new(Self { scope: Scope::Global, parent: None, values: RwLock::default() })
     }
 
     /// A scope inside another, with nothing set. A connection keeps from now on the values that are
     /// bound at creation (`ConnectionUserData`).
     pub fn child(parent: &Arc<Self>, scope: Scope) -> Arc<Self> {
         debug_assert!(parent.scope < scope, "scopes nest from wide to narrow");
-        let child = Self {
-            scope,
-            parent: Some(parent.clone()),
-            values: RwLock::default(),
-        };
+        let child = Self { scope, parent: Some(parent.clone()), values: RwLock::default() };
         if scope == Scope::Connection {
             child.bind(Access::BoundAtCreation);
         }
@@ -76,10 +68,7 @@ impl ScopeValues {
     pub fn set(&self, id: ConfigId, data: Option<ConfigData>) -> Result<(), ConfigError> {
         let row = id.info();
         if row.scope < self.scope {
-            return Err(ConfigError::WrongScope {
-                id,
-                given: self.scope,
-            });
+            return Err(ConfigError::WrongScope { id, given: self.scope });
         }
         if row.access == Access::ReadOnly {
             return Err(ConfigError::ReadOnly(id));
@@ -101,9 +90,7 @@ impl ScopeValues {
     /// # Errors
     /// The first that cannot be set; those before it are set.
     pub fn set_all(&self, options: &[Config]) -> Result<(), ConfigError> {
-        options
-            .iter()
-            .try_for_each(|option| self.set(option.id(), Some(option.data())))
+        options.iter().try_for_each(|option| self.set(option.id(), Some(option.data())))
     }
 
     /// The value that holds in this scope, and whether it is inherited: from a wider scope, or as
@@ -114,10 +101,7 @@ impl ScopeValues {
     #[doc(alias = "GetConfigValue")]
     pub fn get(&self, id: ConfigId) -> Result<(ConfigData, bool), ConfigError> {
         if id.info().scope < self.scope {
-            return Err(ConfigError::WrongScope {
-                id,
-                given: self.scope,
-            });
+            return Err(ConfigError::WrongScope { id, given: self.scope });
         }
         if id == ConfigId::MtuDataSize {
             let (_, inherited) = self.get(ConfigId::MtuPacketSize)?;
@@ -137,10 +121,7 @@ impl ScopeValues {
 
     /// Stops following wider scopes in all rows of a kind.
     fn bind(&self, access: Access) {
-        let rows = ConfigId::ALL
-            .iter()
-            .copied()
-            .filter(|id| id.info().access == access);
+        let rows = ConfigId::ALL.iter().copied().filter(|id| id.info().access == access);
         for id in rows {
             let inherited = self.parent.as_ref().and_then(|parent| parent.explicit(id));
             // The first call wins: what was bound once stays.

@@ -13,11 +13,7 @@ const fn int32(default: i32, min: i32, max: i32) -> Kind {
 }
 
 const fn float(default: f32, max: f32) -> Kind {
-    Kind::Float {
-        default,
-        min: 0.0,
-        max,
-    }
+    Kind::Float { default, min: 0.0, max }
 }
 
 macro_rules! config_values {
@@ -292,12 +288,8 @@ impl FromStr for ConfigId {
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         let name = text.trim();
         let name = name.strip_prefix(VALVE_PREFIX).unwrap_or(name);
-        let found = Self::ALL
-            .iter()
-            .find(|id| id.name().eq_ignore_ascii_case(name));
-        found
-            .copied()
-            .ok_or_else(|| ConfigError::UnknownName(name.to_owned()))
+        let found = Self::ALL.iter().find(|id| id.name().eq_ignore_ascii_case(name));
+        found.copied().ok_or_else(|| ConfigError::UnknownName(name.to_owned()))
     }
 }
 

@@ -37,21 +37,11 @@ fn numbers_are_valves() {
 
 #[test]
 fn the_filter_lets_pass_exactly_what_the_limit_shows() {
-    let all = [
-        Level::ERROR,
-        Level::WARN,
-        Level::INFO,
-        Level::DEBUG,
-        Level::TRACE,
-    ];
+    let all = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
     for limit in DebugLevel::ALL {
         for level in all {
             let shown = DebugLevel::from_tracing(level) <= limit;
-            assert_eq!(
-                limit.to_tracing_filter() >= level,
-                shown,
-                "{limit:?} {level}"
-            );
+            assert_eq!(limit.to_tracing_filter() >= level, shown, "{limit:?} {level}");
         }
     }
 }
@@ -89,17 +79,11 @@ fn a_line_is_the_message_and_its_fields_on_one_line() {
         tracing::info_span!("a span").in_scope(|| error!("inside"));
     });
     let expected = [
-        (
-            DebugLevel::Warning,
-            r#"came from x\n[error] y number=7 text="a\nb" shown=c\rd"#,
-        ),
+        (DebugLevel::Warning, r#"came from x\n[error] y number=7 text="a\nb" shown=c\rd"#),
         (DebugLevel::Msg, r#"only="fields""#),
         (DebugLevel::Error, "inside"),
     ];
-    assert_eq!(
-        take(&lines),
-        expected.map(|(level, text)| (level, text.to_owned()))
-    );
+    assert_eq!(take(&lines), expected.map(|(level, text)| (level, text.to_owned())));
 }
 
 #[test]

@@ -46,12 +46,7 @@ pub struct FakeDirectionConfig {
 impl Default for FakeNetworkConfig {
     fn default() -> Self {
         let perfect = FakeDirectionConfig::default();
-        Self {
-            send: perfect,
-            recv: perfect,
-            reorder_time_ms: 15,
-            dup_time_max_ms: 10,
-        }
+        Self { send: perfect, recv: perfect, reorder_time_ms: 15, dup_time_max_ms: 10 }
     }
 }
 
@@ -111,9 +106,5 @@ impl FakeDirectionConfig {
 
 /// `value` moved into 0 to `max`; 0 if it is no number.
 fn within(value: f32, max: f32) -> f32 {
-    if value.is_nan() {
-        0.0
-    } else {
-        value.clamp(0.0, max)
-    }
+    if value.is_nan() { 0.0 } else { value.clamp(0.0, max) }
 }

@@ -58,16 +58,9 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn configure(&mut self, config: &FakeDirectionConfig) {
         self.configured = !config.is_perfect();
-        let limits = (config.rate_bytes_per_s > 0).then_some((
-            i128::from(config.rate_bytes_per_s),
-            i128::from(config.burst_bytes),
-        ));
-        if self
-            .bucket
-            .as_ref()
-            .map(|bucket| (bucket.rate, bucket.burst))
-            != limits
-        {
+        let limits = (config.rate_bytes_per_s > 0)
+            .then_some((i128::from(config.rate_bytes_per_s), i128::from(config.burst_bytes)));
+        if self.bucket.as_ref().map(|bucket| (bucket.rate, bucket.burst)) != limits {
             self.bucket = limits.map(|(rate, burst)| TokenBucket::full(rate, burst));
         }
     }
@@ -122,11 +115,7 @@ impl Link {
             let later_us = random.unit() * millis(dup_max_ms) as f64;
             at.plus_micros(later_us as u64)
         });
-        Fate::Leave {
-            at,
-            duplicate_at,
-            in_order: !held_back,
-        }
+        Fate::Leave { at, duplicate_at, in_order: !held_back }
     }
 
     /// A datagram was queued until `at`.
@@ -181,12 +170,7 @@ struct TokenBucket {
 
 impl TokenBucket {
     fn full(rate: i128, burst: i128) -> Self {
-        Self {
-            rate,
-            burst,
-            units: burst * UNITS_PER_BYTE,
-            as_of: Time::default(),
-        }
+        Self { rate, burst, units: burst * UNITS_PER_BYTE, as_of: Time::default() }
     }
 
     /// Pays for `len` bytes; returns how long they have to wait in microseconds, or `None`, and

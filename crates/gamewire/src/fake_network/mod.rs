@@ -123,11 +123,7 @@ impl FakeNetwork {
         let fate = link.decide(now, datagram.len(), config, times, &mut self.random);
         let (leave_at, duplicate_at, in_order) = match fate {
             Fate::Drop => return Verdict::Drop,
-            Fate::Leave {
-                at,
-                duplicate_at,
-                in_order,
-            } => (at, duplicate_at, in_order),
+            Fate::Leave { at, duplicate_at, in_order } => (at, duplicate_at, in_order),
         };
         let copy = |due: Time, in_order: bool| Delayed {
             due,
@@ -138,10 +134,7 @@ impl FakeNetwork {
         };
         let verdict = if leave_at <= now && !link.has_waiting() {
             Verdict::Pass
-        } else if self
-            .queue
-            .push_within_limits(datagram.len(), || copy(leave_at, in_order))
-        {
+        } else if self.queue.push_within_limits(datagram.len(), || copy(leave_at, in_order)) {
             link.queued(in_order, leave_at);
             Verdict::Queued
         } else {
@@ -149,10 +142,7 @@ impl FakeNetwork {
             return Verdict::Drop;
         };
         if let Some(due) = duplicate_at {
-            if self
-                .queue
-                .push_within_limits(datagram.len(), || copy(due, false))
-            {
+            if self.queue.push_within_limits(datagram.len(), || copy(due, false)) {
                 link.duplicated();
             } else {
                 link.refused_by_queue();
@@ -164,13 +154,7 @@ impl FakeNetwork {
     /// The next datagram whose time has come, with its direction and remote address; in the order
     /// of their times.
     pub fn poll_ready(&mut self, now: Time) -> Option<(Direction, SocketAddr, Vec<u8>)> {
-        let Delayed {
-            direction,
-            in_order,
-            remote,
-            datagram,
-            ..
-        } = self.queue.pop_due(now)?;
+        let Delayed { direction, in_order, remote, datagram, .. } = self.queue.pop_due(now)?;
         match direction {
             Direction::Send => self.send.left(in_order),
             Direction::Recv => self.recv.left(in_order),

@@ -60,10 +60,7 @@ impl DelayQueue {
             return false;
         }
         self.bytes += len;
-        self.heap.push(Reverse(Entry {
-            delayed: make(),
-            sequence: self.next_sequence,
-        }));
+        self.heap.push(Reverse(Entry { delayed: make(), sequence: self.next_sequence }));
         self.next_sequence += 1;
         true
     }

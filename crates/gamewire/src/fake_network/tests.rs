@@ -16,10 +16,7 @@ fn ms(ms: u64) -> Time {
 /// A network whose outgoing direction is configured.
 fn sending(seed: u64, send: FakeDirectionConfig) -> FakeNetwork {
     let mut network = FakeNetwork::new(seed);
-    network.configure(FakeNetworkConfig {
-        send,
-        ..Default::default()
-    });
+    network.configure(FakeNetworkConfig { send, ..Default::default() });
     network
 }
 
@@ -81,10 +78,7 @@ fn a_perfect_network_is_not_even_asked() {
     network.configure(FakeNetworkConfig::default());
     for direction in [Direction::Send, Direction::Recv] {
         assert!(!network.is_active(direction));
-        assert_eq!(
-            network.handle(START, direction, remote(), b"x"),
-            Verdict::Pass
-        );
+        assert_eq!(network.handle(START, direction, remote(), b"x"), Verdict::Pass);
         assert_eq!(*network.counters(direction), FakeNetworkCounters::default());
     }
     assert_eq!(network.poll_timeout(), None);
@@ -94,34 +88,19 @@ fn a_perfect_network_is_not_even_asked() {
 #[test]
 fn directions_are_independent() {
     let mut network = FakeNetwork::new(1);
-    let recv = FakeDirectionConfig {
-        loss_pct: 100.0,
-        ..Default::default()
-    };
-    network.configure(FakeNetworkConfig {
-        recv,
-        ..Default::default()
-    });
+    let recv = FakeDirectionConfig { loss_pct: 100.0, ..Default::default() };
+    network.configure(FakeNetworkConfig { recv, ..Default::default() });
     assert!(!network.is_active(Direction::Send));
     assert!(network.is_active(Direction::Recv));
-    assert_eq!(
-        network.handle(START, Direction::Send, remote(), b"x"),
-        Verdict::Pass
-    );
-    assert_eq!(
-        network.handle(START, Direction::Recv, remote(), b"x"),
-        Verdict::Drop
-    );
+    assert_eq!(network.handle(START, Direction::Send, remote(), b"x"), Verdict::Pass);
+    assert_eq!(network.handle(START, Direction::Recv, remote(), b"x"), Verdict::Drop);
     assert_eq!(network.counters(Direction::Recv).lost, 1);
 }
 
 #[test]
 fn loss_is_as_configured() {
     for (seed, loss_pct) in [(1, 1.0), (2, 10.0), (3, 50.0), (4, 99.0)] {
-        let config = FakeDirectionConfig {
-            loss_pct,
-            ..Default::default()
-        };
+        let config = FakeDirectionConfig { loss_pct, ..Default::default() };
         let mut network = sending(seed, config);
         let arrivals = run(&mut network, 20_000, 100, 10);
         let lost = 20_000 - arrivals.len();
@@ -129,10 +108,7 @@ fn loss_is_as_configured() {
         // Four standard deviations.
         let chance = f64::from(loss_pct) / 100.0;
         let margin = 4.0 * (20_000.0 * chance * (1.0 - chance)).sqrt();
-        assert!(
-            (lost as f64 - expected).abs() <= margin,
-            "{lost} lost at {loss_pct} %"
-        );
+        assert!((lost as f64 - expected).abs() <= margin, "{lost} lost at {loss_pct} %");
         assert_eq!(network.counters(Direction::Send).lost, lost as u64);
         assert_eq!(overtaken(&arrivals), 0);
     }
@@ -140,33 +116,17 @@ fn loss_is_as_configured() {
 
 #[test]
 fn lag_is_exact_and_keeps_order() {
-    let mut network = sending(
-        1,
-        FakeDirectionConfig {
-            lag_ms: 100,
-            ..Default::default()
-        },
-    );
+    let mut network = sending(1, FakeDirectionConfig { lag_ms: 100, ..Default::default() });
     let arrivals = run(&mut network, 500, 1200, 37);
-    let expected: Vec<Arrival> = (0..500)
-        .map(|index| (ms(100).plus_micros(u64::from(index) * 37), index))
-        .collect();
+    let expected: Vec<Arrival> =
+        (0..500).map(|index| (ms(100).plus_micros(u64::from(index) * 37), index)).collect();
     assert_eq!(arrivals, expected);
 }
 
 #[test]
 fn nothing_is_given_back_early() {
-    let mut network = sending(
-        1,
-        FakeDirectionConfig {
-            lag_ms: 5,
-            ..Default::default()
-        },
-    );
-    assert_eq!(
-        network.handle(START, Direction::Send, remote(), b"late"),
-        Verdict::Queued
-    );
+    let mut network = sending(1, FakeDirectionConfig { lag_ms: 5, ..Default::default() });
+    assert_eq!(network.handle(START, Direction::Send, remote(), b"late"), Verdict::Queued);
     assert_eq!(network.poll_timeout(), Some(ms(5)));
     assert_eq!(network.poll_ready(START.plus_micros(4_999)), None);
     let expected = (Direction::Send, remote(), b"late".to_vec());
@@ -191,11 +151,7 @@ fn jitter_delays_its_share_within_its_cap_and_keeps_order() {
         .map(|(at, index)| at.micros_since(START.plus_micros(u64::from(*index) * 100_000)))
         .collect();
     let delayed: Vec<u64> = delays.iter().copied().filter(|delay| *delay > 0).collect();
-    assert!(
-        (1_850..2_150).contains(&delayed.len()),
-        "{} delayed",
-        delayed.len()
-    );
+    assert!((1_850..2_150).contains(&delayed.len()), "{} delayed", delayed.len());
     assert!(delayed.iter().all(|delay| *delay <= 40_000));
     assert!(delayed.contains(&40_000), "the cap is reached at times");
     // Of an exponential distribution capped at four means, 1 − e⁻⁴ of the mean is left.
@@ -205,34 +161,20 @@ fn jitter_delays_its_share_within_its_cap_and_keeps_order() {
 
 #[test]
 fn jitter_makes_clumps_not_reordering() {
-    let config = FakeDirectionConfig {
-        jitter_avg_ms: 20.0,
-        ..Default::default()
-    };
+    let config = FakeDirectionConfig { jitter_avg_ms: 20.0, ..Default::default() };
     let mut network = sending(8, config);
     let arrivals = run(&mut network, 5_000, 100, 1_000);
     assert_eq!(arrivals.len(), 5_000);
     assert_eq!(overtaken(&arrivals), 0);
-    let clumped = arrivals
-        .windows(2)
-        .filter(|pair| pair[0].0 == pair[1].0)
-        .count();
+    let clumped = arrivals.windows(2).filter(|pair| pair[0].0 == pair[1].0).count();
     assert!(clumped > 500, "{clumped} clumped");
 }
 
 #[test]
 fn reordered_datagrams_are_overtaken_by_their_time_exactly() {
     let mut network = FakeNetwork::new(9);
-    let send = FakeDirectionConfig {
-        reorder_pct: 5.0,
-        lag_ms: 20,
-        ..Default::default()
-    };
-    network.configure(FakeNetworkConfig {
-        send,
-        reorder_time_ms: 30,
-        ..Default::default()
-    });
+    let send = FakeDirectionConfig { reorder_pct: 5.0, lag_ms: 20, ..Default::default() };
+    network.configure(FakeNetworkConfig { send, reorder_time_ms: 30, ..Default::default() });
     let arrivals = run(&mut network, 10_000, 100, 1_000);
     assert_eq!(arrivals.len(), 10_000);
     let late = arrivals
@@ -252,15 +194,8 @@ fn reordered_datagrams_are_overtaken_by_their_time_exactly() {
 #[test]
 fn duplicates_come_within_their_time() {
     let mut network = FakeNetwork::new(10);
-    let send = FakeDirectionConfig {
-        dup_pct: 20.0,
-        ..Default::default()
-    };
-    network.configure(FakeNetworkConfig {
-        send,
-        dup_time_max_ms: 8,
-        ..Default::default()
-    });
+    let send = FakeDirectionConfig { dup_pct: 20.0, ..Default::default() };
+    network.configure(FakeNetworkConfig { send, dup_time_max_ms: 8, ..Default::default() });
     let arrivals = run(&mut network, 10_000, 100, 1_000);
     let mut by_number: BTreeMap<u32, Vec<Time>> = BTreeMap::new();
     for (at, number) in &arrivals {
@@ -273,17 +208,10 @@ fn duplicates_come_within_their_time() {
         assert!(times.len() <= 2);
         spread.extend(times.get(1).map(|second| second.micros_since(times[0])));
     }
-    assert!(
-        (1_840..2_160).contains(&spread.len()),
-        "{} duplicates",
-        spread.len()
-    );
+    assert!((1_840..2_160).contains(&spread.len()), "{} duplicates", spread.len());
     assert!(spread.iter().all(|later| *later < 8_000));
     let mean = spread.iter().sum::<u64>() / spread.len() as u64;
-    assert!(
-        (3_700..4_300).contains(&mean),
-        "mean {mean} µs of a uniform 8 ms"
-    );
+    assert!((3_700..4_300).contains(&mean), "mean {mean} µs of a uniform 8 ms");
 }
 
 #[test]
@@ -314,18 +242,11 @@ fn the_rate_limit_lets_the_burst_pass_and_then_the_rate() {
 
 #[test]
 fn twice_the_rate_gets_half_through() {
-    let config = FakeDirectionConfig {
-        rate_bytes_per_s: 1_000_000,
-        ..Default::default()
-    };
+    let config = FakeDirectionConfig { rate_bytes_per_s: 1_000_000, ..Default::default() };
     let mut network = sending(12, config);
     // 2 MB/s for ten seconds.
     let arrivals = run(&mut network, 20_000, 1_000, 500);
-    assert!(
-        (10_000..10_300).contains(&arrivals.len()),
-        "{}",
-        arrivals.len()
-    );
+    assert!((10_000..10_300).contains(&arrivals.len()), "{}", arrivals.len());
     assert_eq!(overtaken(&arrivals), 0);
     for (at, number) in arrivals {
         let waited = at.micros_since(START.plus_micros(u64::from(number) * 500));
@@ -335,11 +256,8 @@ fn twice_the_rate_gets_half_through() {
 
 #[test]
 fn a_link_slower_than_one_datagram_in_its_queue_still_passes_some() {
-    let config = FakeDirectionConfig {
-        rate_bytes_per_s: 100,
-        burst_bytes: 0,
-        ..Default::default()
-    };
+    let config =
+        FakeDirectionConfig { rate_bytes_per_s: 100, burst_bytes: 0, ..Default::default() };
     let mut network = sending(13, config);
     // 1200 bytes take twelve seconds; one is offered each second.
     let arrivals = run(&mut network, 120, 1_200, 1_000_000);
@@ -366,78 +284,42 @@ fn everything_together_repeats_by_seed() {
 
 #[test]
 fn turning_it_off_does_not_let_later_ones_overtake() {
-    let mut network = sending(
-        14,
-        FakeDirectionConfig {
-            lag_ms: 50,
-            ..Default::default()
-        },
-    );
-    assert_eq!(
-        network.handle(START, Direction::Send, remote(), b"first"),
-        Verdict::Queued
-    );
+    let mut network = sending(14, FakeDirectionConfig { lag_ms: 50, ..Default::default() });
+    assert_eq!(network.handle(START, Direction::Send, remote(), b"first"), Verdict::Queued);
     network.configure(FakeNetworkConfig::default());
     assert!(network.is_active(Direction::Send), "one still waits");
-    assert_eq!(
-        network.handle(ms(10), Direction::Send, remote(), b"second"),
-        Verdict::Queued
-    );
+    assert_eq!(network.handle(ms(10), Direction::Send, remote(), b"second"), Verdict::Queued);
     // Due but not yet taken: must not be overtaken either.
-    assert_eq!(
-        network.handle(ms(60), Direction::Send, remote(), b"third"),
-        Verdict::Queued
-    );
+    assert_eq!(network.handle(ms(60), Direction::Send, remote(), b"third"), Verdict::Queued);
     let order: Vec<_> = std::iter::from_fn(|| network.poll_ready(ms(60)))
         .map(|(_, _, datagram)| datagram)
         .collect();
     let expected: [&[u8]; 3] = [b"first", b"second", b"third"];
     assert_eq!(order, expected);
     assert!(!network.is_active(Direction::Send));
-    assert_eq!(
-        network.handle(ms(61), Direction::Send, remote(), b"fourth"),
-        Verdict::Pass
-    );
+    assert_eq!(network.handle(ms(61), Direction::Send, remote(), b"fourth"), Verdict::Pass);
 }
 
 #[test]
 fn the_queue_is_bounded_in_datagrams_and_bytes() {
-    let config = FakeDirectionConfig {
-        lag_ms: 5_000,
-        ..Default::default()
-    };
+    let config = FakeDirectionConfig { lag_ms: 5_000, ..Default::default() };
     let mut network = sending(15, config);
     for _ in 0..MAX_QUEUED_DATAGRAMS {
-        assert_eq!(
-            network.handle(START, Direction::Send, remote(), b"x"),
-            Verdict::Queued
-        );
+        assert_eq!(network.handle(START, Direction::Send, remote(), b"x"), Verdict::Queued);
     }
-    assert_eq!(
-        network.handle(START, Direction::Send, remote(), b"x"),
-        Verdict::Drop
-    );
+    assert_eq!(network.handle(START, Direction::Send, remote(), b"x"), Verdict::Drop);
     assert_eq!(network.counters(Direction::Send).queue_full, 1);
 
     let mut network = sending(15, config);
     let big = vec![0; 60_000];
     let fits = MAX_QUEUED_BYTES / big.len();
     for _ in 0..fits {
-        assert_eq!(
-            network.handle(START, Direction::Send, remote(), &big),
-            Verdict::Queued
-        );
+        assert_eq!(network.handle(START, Direction::Send, remote(), &big), Verdict::Queued);
     }
-    assert_eq!(
-        network.handle(START, Direction::Send, remote(), &big),
-        Verdict::Drop
-    );
+    assert_eq!(network.handle(START, Direction::Send, remote(), &big), Verdict::Drop);
     // What leaves makes room.
     assert!(network.poll_ready(ms(5_000)).is_some());
-    assert_eq!(
-        network.handle(ms(5_000), Direction::Send, remote(), &big),
-        Verdict::Queued
-    );
+    assert_eq!(network.handle(ms(5_000), Direction::Send, remote(), &big), Verdict::Queued);
 }
 
 #[test]

@@ -22,14 +22,9 @@ pub struct Clock {
 
 impl Clock {
     /// A clock that starts now.
-    #[expect(
-        clippy::new_without_default,
-        reason = "two clocks made by default are not equal"
-    )]
+    #[expect(clippy::new_without_default, reason = "two clocks made by default are not equal")]
     pub fn new() -> Self {
-        Self {
-            origin: Instant::now(),
-        }
+        Self { origin: Instant::now() }
     }
 
     /// The time.
@@ -40,9 +35,7 @@ impl Clock {
     /// The time, together with the wall clock's reading of the same moment (since 1970): what it
     /// takes to place a kernel timestamp on the monotonic clock.
     pub(super) fn now_and_wall(&self) -> (Time, Duration) {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         (self.now(), wall)
     }
 }

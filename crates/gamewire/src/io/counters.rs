@@ -152,11 +152,7 @@ impl SocketCounters {
     }
 
     pub(super) fn snapshot(&self) -> IoCounters {
-        let Self {
-            send,
-            recv,
-            reopened,
-        } = self;
+        let Self { send, recv, reopened } = self;
         let drops = |reason: DropReason| send.drops[reason as usize].read();
         IoCounters {
             sent_datagrams: send.datagrams.read(),

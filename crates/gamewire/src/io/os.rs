@@ -126,10 +126,7 @@ mod timer {
         /// Lets the timer expire `after` from now, and forgets any earlier setting.
         pub(in crate::io) fn arm(&self, after: Duration) -> io::Result<()> {
             let setting = libc::itimerspec {
-                it_interval: libc::timespec {
-                    tv_sec: 0,
-                    tv_nsec: 0,
-                },
+                it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
                 it_value: libc::timespec {
                     tv_sec: libc::time_t::try_from(after.as_secs()).unwrap_or(libc::time_t::MAX),
                     // Zero would disarm it.
@@ -141,11 +138,7 @@ mod timer {
             let rc = unsafe {
                 libc::timerfd_settime(self.fd.as_raw_fd(), 0, &raw const setting, ptr::null_mut())
             };
-            if rc == 0 {
-                Ok(())
-            } else {
-                Err(io::Error::last_os_error())
-            }
+            if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
         }
     }
 }
@@ -192,11 +185,7 @@ mod tests {
             (libc::EDOM, Failure::Other),
         ];
         for (errno, expected) in table {
-            assert_eq!(
-                classify(&io::Error::from_raw_os_error(errno)),
-                expected,
-                "errno {errno}"
-            );
+            assert_eq!(classify(&io::Error::from_raw_os_error(errno)), expected, "errno {errno}");
         }
         assert_eq!(classify(&io::Error::other("made up")), Failure::Other);
     }

@@ -85,13 +85,9 @@ impl Registrar {
     /// The system's: already registered, no socket open, out of memory; or a reserved token.
     pub fn register(&self, socket: &UdpSocket, token: Token, interest: Interest) -> io::Result<()> {
         if token.0 >= TIMER_TOKEN.0 {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "reserved token",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "reserved token"));
         }
-        self.registry
-            .register(&mut &*socket, token, interest.into())
+        self.registry.register(&mut &*socket, token, interest.into())
     }
 
     /// Changes what a registered `socket` is watched for. If it is ready already, an event follows
@@ -105,8 +101,7 @@ impl Registrar {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        self.registry
-            .reregister(&mut &*socket, token, interest.into())
+        self.registry.reregister(&mut &*socket, token, interest.into())
     }
 
     /// Stops watching `socket`. Closing or reopening it does so too.
@@ -156,10 +151,7 @@ impl Waker {
     /// Announces a wait; false if a wake came first, so that the wait must not block.
     fn begin_wait(&self) -> bool {
         let (awake, waiting) = (phase::AWAKE, phase::WAITING);
-        self.0
-            .phase
-            .compare_exchange(awake, waiting, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+        self.0.phase.compare_exchange(awake, waiting, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Ends a wait; true if a wake came since the last.
@@ -177,10 +169,7 @@ impl Poller {
         let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
         let waker = mio::Waker::new(&registry, WAKER_TOKEN)?;
-        let state = WakerState {
-            waker,
-            phase: AtomicU8::new(phase::AWAKE),
-        };
+        let state = WakerState { waker, phase: AtomicU8::new(phase::AWAKE) };
         let timer = os::Timer::new(&registry, TIMER_TOKEN)?;
         Ok(Self {
             poll,

@@ -63,10 +63,7 @@ pub enum RecvEnd {
 
 impl RecvBatch {
     /// With [`RECV_SLOTS`] buffers, 2 MiB of address space: right for service threads.
-    #[expect(
-        clippy::new_without_default,
-        reason = "two megabytes should be asked for by name"
-    )]
+    #[expect(clippy::new_without_default, reason = "two megabytes should be asked for by name")]
     pub fn new() -> Self {
         Self::with_slots(RECV_SLOTS)
     }
@@ -75,10 +72,7 @@ impl RecvBatch {
     pub fn with_slots(slots: usize) -> Self {
         let bytes = slots.clamp(1, RECV_SLOTS) * RECV_SLOT_BYTES;
         let metas = [quinn_udp::RecvMeta::default(); RECV_SLOTS];
-        Self {
-            storage: vec![0; bytes].into_boxed_slice(),
-            metas,
-        }
+        Self { storage: vec![0; bytes].into_boxed_slice(), metas }
     }
 
     /// Number of buffers.
@@ -129,9 +123,7 @@ impl RecvBatch {
 
 impl std::fmt::Debug for RecvBatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RecvBatch")
-            .field("slots", &self.slots())
-            .finish_non_exhaustive()
+        f.debug_struct("RecvBatch").field("slots", &self.slots()).finish_non_exhaustive()
     }
 }
 
@@ -170,11 +162,7 @@ mod tests {
         let expected: [&[u8]; 5] = [b"aaa", b"bbb", b"c", b"", b"whole"];
         assert_eq!(seen, expected);
         assert_eq!(counts, (5, 12));
-        assert_eq!(
-            &batch.storage[..7],
-            b"!!!!!!!",
-            "datagrams are handed over in place"
-        );
+        assert_eq!(&batch.storage[..7], b"!!!!!!!", "datagrams are handed over in place");
     }
 
     #[test]
@@ -199,16 +187,8 @@ mod tests {
         let wall = Duration::from_secs(1_700_000_000);
         let at = |timestamp| placed(timestamp, now, wall).as_micros();
         assert_eq!(at(Some(wall - Duration::from_micros(250))), 9_999_750);
-        assert_eq!(
-            at(Some(wall + Duration::from_secs(1))),
-            10_000_000,
-            "from the future"
-        );
-        assert_eq!(
-            at(Some(wall - Duration::from_secs(60))),
-            10_000_000,
-            "wall clock stepped"
-        );
+        assert_eq!(at(Some(wall + Duration::from_secs(1))), 10_000_000, "from the future");
+        assert_eq!(at(Some(wall - Duration::from_secs(60))), 10_000_000, "wall clock stepped");
         assert_eq!(at(None), 10_000_000);
     }
 }

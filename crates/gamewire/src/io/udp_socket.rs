@@ -93,20 +93,10 @@ impl UdpSocket {
     /// The system's, mostly: address in use, address not of this machine, port not permitted.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let requested = normalised(address);
-        let (open, local_addr) =
-            open_or_fall_back(requested, Open::new).map_err(|source| BindError {
-                address: requested,
-                source,
-            })?;
-        let link = RwLock::new(Link {
-            local_addr,
-            open: Some(open),
-        });
-        Ok(Self {
-            requested,
-            link,
-            counters: SocketCounters::default(),
-        })
+        let (open, local_addr) = open_or_fall_back(requested, Open::new)
+            .map_err(|source| BindError { address: requested, source })?;
+        let link = RwLock::new(Link { local_addr, open: Some(open) });
+        Ok(Self { requested, link, counters: SocketCounters::default() })
     }
 
     /// The bound address: `[::]` for a dual-stack socket, and the real port if 0 was asked for.
@@ -119,9 +109,7 @@ impl UdpSocket {
     /// or it has proved not to work. Larger batches are split, so it is a hint for building them.
     pub fn max_gso_segments(&self) -> usize {
         let link = self.link();
-        link.open
-            .as_ref()
-            .map_or(1, |open| open.max_gso_segments.load(Ordering::Relaxed))
+        link.open.as_ref().map_or(1, |open| open.max_gso_segments.load(Ordering::Relaxed))
     }
 
     /// The socket's send and receive buffer in bytes, as the system accounts for them; zeros while
@@ -157,24 +145,17 @@ impl UdpSocket {
             self.counters.send.dropped(reason, segment_count(transmit));
             return SendOutcome::Dropped(reason);
         };
-        let sender = Sender {
-            max_segments: &open.max_gso_segments,
-            counters: &self.counters.send,
-        };
-        sender.send(
-            transmit.contents,
-            transmit.segment_size,
-            |contents, segment_size| {
-                let transmit = quinn_udp::Transmit {
-                    destination,
-                    ecn: None,
-                    contents,
-                    segment_size,
-                    src_ip: None,
-                };
-                open.state.try_send((&open.socket).into(), &transmit)
-            },
-        )
+        let sender = Sender { max_segments: &open.max_gso_segments, counters: &self.counters.send };
+        sender.send(transmit.contents, transmit.segment_size, |contents, segment_size| {
+            let transmit = quinn_udp::Transmit {
+                destination,
+                ecn: None,
+                contents,
+                segment_size,
+                src_ip: None,
+            };
+            open.state.try_send((&open.socket).into(), &transmit)
+        })
     }
 
     /// Receives without blocking what has arrived, up to a limit, and hands it to `sink` datagram
@@ -186,12 +167,7 @@ impl UdpSocket {
         clock: &Clock,
         mut sink: impl FnMut(SocketAddr, DatagramMeta, &mut [u8]),
     ) -> Received {
-        let mut received = Received {
-            datagrams: 0,
-            bytes: 0,
-            syscalls: 0,
-            end: RecvEnd::Budget,
-        };
+        let mut received = Received { datagrams: 0, bytes: 0, syscalls: 0, end: RecvEnd::Budget };
         let mut unexplained = 0;
         while received.syscalls < RECV_SYSCALLS_PER_CALL {
             received.syscalls += 1;
@@ -254,10 +230,7 @@ impl UdpSocket {
             _ => Err(error),
         });
         let (open, local_addr) = opened.map_err(|source| BindError { address, source })?;
-        *link = Link {
-            local_addr,
-            open: Some(open),
-        };
+        *link = Link { local_addr, open: Some(open) };
         self.counters.reopened();
         if local_addr == address {
             Ok(Reopened::SameAddress)
@@ -323,16 +296,8 @@ impl Source for &UdpSocket {
 impl Open {
     /// Opens a socket at `address`; dual-stack if that is `[::]`. Also returns the bound address.
     fn new(address: SocketAddr) -> io::Result<(Self, SocketAddr)> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::DGRAM,
-            Some(Protocol::UDP),
-        )?;
-        let family = if address.is_ipv6() {
-            Family::V6
-        } else {
-            Family::V4
-        };
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        let family = if address.is_ipv6() { Family::V6 } else { Family::V4 };
         if family == Family::V6 {
             socket.set_only_v6(!address.ip().is_unspecified())?;
         }
@@ -346,15 +311,7 @@ impl Open {
             .map(normalised)
             .ok_or_else(|| io::Error::other("the socket has no internet address"))?;
         let max_gso_segments = AtomicUsize::new(state.max_gso_segments());
-        Ok((
-            Self {
-                socket,
-                state,
-                family,
-                max_gso_segments,
-            },
-            local_addr,
-        ))
+        Ok((Self { socket, state, family, max_gso_segments }, local_addr))
     }
 
     /// The form in which this socket can send to `destination`; `None` if it cannot.
@@ -409,10 +366,7 @@ pub(super) fn normalised(address: SocketAddr) -> SocketAddr {
 }
 
 fn segment_count(transmit: &Transmit<'_>) -> usize {
-    let segment_size = transmit
-        .segment_size
-        .unwrap_or(transmit.contents.len())
-        .max(1);
+    let segment_size = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
     transmit.contents.len().div_ceil(segment_size).max(1)
 }
 

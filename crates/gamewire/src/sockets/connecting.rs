@@ -121,8 +121,7 @@ impl Sockets {
             let config = scope.connection_config(auth.roots_configured());
             let party = auth.local_party(crate::clock::unix_seconds(), None);
             let now = self.core.clock.now();
-            let machine =
-                Connection::initiate(now, local_id, address, party, config, &mut entropy);
+            let machine = Connection::initiate(now, local_id, address, party, config, &mut entropy);
             Some(Slot::new(SlotParts {
                 handle: ConnectionHandle::from_raw(raw.get())?,
                 listen_socket: None,
@@ -148,9 +147,7 @@ impl Sockets {
         let slot = self.core.slot(connection).ok_or(AcceptError::NoSuchConnection)?;
         let mut entropy = self.core.entropy();
         // Options set until now still count: the cipher is chosen here.
-        let config = slot
-            .options
-            .connection_config(self.core.authentication().roots_configured());
+        let config = slot.options.connection_config(self.core.authentication().roots_configured());
         slot.options.lock();
         let accepted = self.core.drive(&slot, |machine, now| {
             machine.set_handshake_config(&config);
@@ -216,8 +213,7 @@ impl Core {
         let worker: &Arc<WorkerHandle> = &self.workers[index];
         let fake = self.global.fake_network_config();
         let seed = self.entropy().next_u64();
-        let link =
-            Arc::new(Link::new(socket, worker.fresh_token(), worker.clone(), &fake, seed));
+        let link = Arc::new(Link::new(socket, worker.fresh_token(), worker.clone(), &fake, seed));
         let mut links = self.links();
         links.retain(|link| link.strong_count() > 0);
         links.push(Arc::downgrade(&link));

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use gamewire_proto::{
     connection::SendError as MachineSendError,
-    lane::{LaneConfig, MAX_LANES},
     event::ConnectionState,
+    lane::{LaneConfig, MAX_LANES},
     send::{EnqueueError, LaneError, OutgoingMessage},
 };
 
@@ -270,7 +270,9 @@ impl Sockets {
             Machine::Pipe(pipe) => {
                 let sound = (1..=MAX_LANES).contains(&lanes.len())
                     && lanes.iter().all(|lane| lane.weight > 0);
-                (sound && pipe.configure_lanes(lanes.len())).then_some(()).ok_or(LanesError::Invalid)
+                (sound && pipe.configure_lanes(lanes.len()))
+                    .then_some(())
+                    .ok_or(LanesError::Invalid)
             }
             Machine::Udp(machine) => match machine.state() {
                 ConnectionState::Connecting
@@ -299,11 +301,7 @@ fn copy_in(state: &mut SlotState, payload: &[u8]) -> Bytes {
     copies.split().freeze()
 }
 
-fn give_back(
-    error: MachineSendError,
-    connection: ConnectionHandle,
-    flags: SendFlags,
-) -> SendError {
+fn give_back(error: MachineSendError, connection: ConnectionHandle, flags: SendFlags) -> SendError {
     let wrap = |message: OutgoingMessage| Outgoing {
         connection,
         payload: message.payload,

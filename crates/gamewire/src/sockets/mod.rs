@@ -149,9 +149,8 @@ impl Drop for Running {
         for worker in &self.core.workers {
             worker.stop();
         }
-        let threads = std::mem::take(
-            &mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner),
-        );
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             // The last handle may go on a service thread, which cannot wait for itself.
             if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {

@@ -50,14 +50,10 @@ impl Sockets {
         if network_loopback { self.loopback_pair(peers) } else { self.pipe_pair(peers) }
     }
 
-    fn pipe_pair(
-        &self,
-        peers: [Option<Identity>; 2],
-    ) -> Result<[ConnectionHandle; 2], PairError> {
+    fn pipe_pair(&self, peers: [Option<Identity>; 2]) -> Result<[ConnectionHandle; 2], PairError> {
         let options = [(); 2].map(|()| ScopeValues::child(&self.core.interface, Scope::Connection));
-        let limits = [0, 1].map(|side: usize| {
-            options[side].connection_config(false).receive.max_message_bytes
-        });
+        let limits = [0, 1]
+            .map(|side: usize| options[side].connection_config(false).receive.max_message_bytes);
         let ends = PipeEnd::pair(limits);
         let mut slots = Vec::new();
         for ((end, peer), options) in ends.into_iter().zip(peers).zip(options) {

@@ -154,19 +154,13 @@ impl DetailedStatus {
             protocol: Some(ProtocolStatus::of(machine, session.as_ref())),
             congestion: recovery.map(CongestionStatus::of),
             send_rate_bytes_per_s: machine.send_rate(),
-            lanes: lanes
-                .filter_map(|lane| machine.lane_status(lane))
-                .map(Into::into)
-                .collect(),
+            lanes: lanes.filter_map(|lane| machine.lane_status(lane)).map(Into::into).collect(),
             received: Some(ReceiveQueue {
                 buffered_bytes: received.buffered_bytes,
                 unread_messages: received.unread_messages,
             }),
             drops: drops
-                .map(|(reason, count)| DropCount {
-                    reason: reason.name(),
-                    count,
-                })
+                .map(|(reason, count)| DropCount { reason: reason.name(), count })
                 .collect(),
             link: session.map(|session| LinkStatus::new(session.link, now)),
             config,
@@ -207,24 +201,12 @@ fn config_in_force(options: &ScopeValues) -> Vec<ConfigInForce> {
         let is_pointer = id.info().data_type() == ConfigType::Pointer;
         !is_pointer && *id != ConfigId::ConnectionUserData
     };
-    let readings = ConfigId::ALL
-        .iter()
-        .copied()
-        .filter(shown)
-        .filter_map(|id| {
-            let (data, _) = options.get(id).ok()?;
-            let is_default = data == id.default_data();
-            let is_secret = matches!(id, ConfigId::P2pTurnPassList | ConfigId::P2pTurnUserList);
-            let value = if is_secret && !is_default {
-                "(set)".to_owned()
-            } else {
-                data.to_string()
-            };
-            Some(ConfigInForce {
-                name: id.name(),
-                value,
-                is_default,
-            })
-        });
+    let readings = ConfigId::ALL.iter().copied().filter(shown).filter_map(|id| {
+        let (data, _) = options.get(id).ok()?;
+        let is_default = data == id.default_data();
+        let is_secret = matches!(id, ConfigId::P2pTurnPassList | ConfigId::P2pTurnUserList);
+        let value = if is_secret && !is_default { "(set)".to_owned() } else { data.to_string() };
+        Some(ConfigInForce { name: id.name(), value, is_default })
+    });
     readings.collect()
 }

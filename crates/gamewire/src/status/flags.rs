@@ -39,9 +39,7 @@ impl ConnectionFlags {
     /// The names of what is in the set.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let names = Self::NAMES.into_iter();
-        names
-            .filter(move |(flag, _)| self.contains(*flag))
-            .map(|(_, name)| name)
+        names.filter(move |(flag, _)| self.contains(*flag)).map(|(_, name)| name)
     }
 }
 

@@ -152,9 +152,7 @@ impl LinkReport {
         now: Time,
     ) -> Self {
         Self {
-            recent_age_us: recent
-                .as_ref()
-                .map(|report| now.micros_since(report.received_at)),
+            recent_age_us: recent.as_ref().map(|report| now.micros_since(report.received_at)),
             whole_time_age_us: whole_time
                 .as_ref()
                 .map(|report| now.micros_since(report.received_at)),
@@ -247,10 +245,7 @@ impl Distribution {
 
     /// All samples.
     pub fn total(&self) -> u64 {
-        self.histogram
-            .iter()
-            .map(|&(_, count)| u64::from(count))
-            .sum()
+        self.histogram.iter().map(|&(_, count)| u64::from(count)).sum()
     }
 }
 

@@ -15,10 +15,7 @@ use crate::slot::{Machine, SlotState};
 #[doc(alias = "SteamNetConnectionRealTimeStatus_t")]
 pub struct RealTimeStatus {
     /// Where the connection stands.
-    #[cfg_attr(
-        feature = "serde",
-        serde(serialize_with = "super::text::serialize_state")
-    )]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "super::text::serialize_state"))]
     pub state: ConnectionState,
     /// Smoothed round-trip time.
     pub ping_ms: Option<u32>,
@@ -69,10 +66,7 @@ pub struct LaneStatus {
 #[doc(alias = "SteamNetworkingQuickConnectionStatus")]
 pub struct QuickStatus {
     /// Where the connection stands.
-    #[cfg_attr(
-        feature = "serde",
-        serde(serialize_with = "super::text::serialize_state")
-    )]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "super::text::serialize_state"))]
     pub state: ConnectionState,
     /// See [`RealTimeStatus::ping_ms`].
     pub ping_ms: Option<u32>,
@@ -114,19 +108,12 @@ impl RealTimeStatus {
                     return None;
                 }
                 let lanes = (0..u16::try_from(lanes).ok()?).map(|lane| machine.lane_status(lane));
-                let lanes = lanes
-                    .map(|lane| lane.map(LaneStatus::from))
-                    .collect::<Option<_>>()?;
+                let lanes = lanes.map(|lane| lane.map(LaneStatus::from)).collect::<Option<_>>()?;
                 Some((machine.real_time(now).into(), lanes))
             }
             Machine::Pipe(pipe) => {
                 let known = lanes <= pipe.lanes();
-                known.then(|| {
-                    (
-                        Self::of_pipe(pipe.state()),
-                        vec![LaneStatus::default(); lanes],
-                    )
-                })
+                known.then(|| (Self::of_pipe(pipe.state()), vec![LaneStatus::default(); lanes]))
             }
         }
     }
@@ -154,13 +141,7 @@ impl RealTimeStatus {
 
 impl From<ConnectionStatus> for RealTimeStatus {
     fn from(status: ConnectionStatus) -> Self {
-        let ConnectionStatus {
-            state,
-            link,
-            send_rate,
-            backlog,
-            queue_time,
-        } = status;
+        let ConnectionStatus { state, link, send_rate, backlog, queue_time } = status;
         Self {
             state,
             ping_ms: link.ping_ms,

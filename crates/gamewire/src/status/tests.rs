@@ -115,11 +115,8 @@ fn udp_slot(remote: &str, name: &str, options: &Arc<ScopeValues>) -> Slot {
 
 #[test]
 fn an_unauthenticated_connection_says_so() {
-    let slot = udp_slot(
-        "[::ffff:10.0.0.2]:2",
-        "str:peer",
-        &options(&[Config::ConnectionUserData(-5)]),
-    );
+    let slot =
+        udp_slot("[::ffff:10.0.0.2]:2", "str:peer", &options(&[Config::ConnectionUserData(-5)]));
     slot.lock().name = "the name".to_owned();
     let info = ConnectionInfo::of(&slot, &slot.lock());
     assert_eq!(info.identity_remote, "str:peer".parse().unwrap());
@@ -143,19 +140,12 @@ fn flags_and_descriptions_follow_the_peer() {
         ConnectionFlags::UNAUTHENTICATED | ConnectionFlags::UNENCRYPTED | ConnectionFlags::FAST;
     assert_eq!(info.flags, expected);
     assert_eq!(info.flags.to_string(), "unauthenticated, unencrypted, fast");
-    assert_eq!(
-        info.description, "#256 UDP 127.0.0.1:2",
-        "an address is named once"
-    );
+    assert_eq!(info.description, "#256 UDP 127.0.0.1:2", "an address is named once");
 
     let long = format!("unknown:{}é", "é".repeat(55));
     let slot = udp_slot("10.0.0.2:2", &long, &options(&[]));
     let info = ConnectionInfo::of(&slot, &slot.lock());
-    assert!(
-        info.description.len() <= MAX_DESCRIPTION_BYTES,
-        "{}",
-        info.description.len()
-    );
+    assert!(info.description.len() <= MAX_DESCRIPTION_BYTES, "{}", info.description.len());
 }
 
 #[test]
@@ -176,16 +166,9 @@ fn flag_numbers_are_valves() {
 
 #[test]
 fn an_ended_connection_tells_why() {
-    let [mut machine, mut other] = connected(
-        ["10.0.0.1:1", "10.0.0.2:2"],
-        ["str:a", "str:b"],
-        &options(&[]),
-    );
-    let request = CloseRequest {
-        reason: 1234,
-        debug: "good\nbye",
-        linger: false,
-    };
+    let [mut machine, mut other] =
+        connected(["10.0.0.1:1", "10.0.0.2:2"], ["str:a", "str:b"], &options(&[]));
+    let request = CloseRequest { reason: 1234, debug: "good\nbye", linger: false };
     other.close(START, request);
     let mut bytes = Vec::new();
     other.poll_transmit(START, &mut bytes, 1).unwrap();
@@ -197,18 +180,11 @@ fn an_ended_connection_tells_why() {
     let control = gamewire_proto::endpoint::Control::Closed(closed);
     machine.handle_control(START, control, &mut SeededEntropy::new(1));
     let options = options(&[]);
-    let slot = slot(
-        Machine::Udp(Box::new(machine)),
-        options,
-        "str:b".parse().unwrap(),
-    );
+    let slot = slot(Machine::Udp(Box::new(machine)), options, "str:b".parse().unwrap());
     let mut state = slot.lock();
     let info = ConnectionInfo::of(&slot, &state);
     assert_eq!(info.state, ConnectionState::ClosedByPeer);
-    assert_eq!(
-        (info.end_reason, info.end_debug.as_str()),
-        (1234, "good\nbye")
-    );
+    assert_eq!((info.end_reason, info.end_debug.as_str()), (1234, "good\nbye"));
     let text = DetailedStatus::of(&slot, &mut state, START).to_string();
     assert!(text.contains("Ended: 1234 good\\nbye"), "{text}");
     let (status, _) = RealTimeStatus::of(&mut state, START, 0).unwrap();
@@ -219,22 +195,13 @@ fn an_ended_connection_tells_why() {
 fn queues_are_told_in_all_and_per_lane() {
     let options = options(&[]);
     let [mut machine, _] = connected(["10.0.0.1:1", "10.0.0.2:2"], ["str:a", "str:b"], &options);
-    machine
-        .configure_lanes(&[LaneConfig::default(); 3])
-        .unwrap();
+    machine.configure_lanes(&[LaneConfig::default(); 3]).unwrap();
     machine.send(START, message(0, 1000, true)).unwrap();
     machine.send(START, message(2, 700, false)).unwrap();
-    let slot = slot(
-        Machine::Udp(Box::new(machine)),
-        options,
-        "str:b".parse().unwrap(),
-    );
+    let slot = slot(Machine::Udp(Box::new(machine)), options, "str:b".parse().unwrap());
     let mut state = slot.lock();
     let (status, lanes) = RealTimeStatus::of(&mut state, START, 3).unwrap();
-    assert!(
-        status.pending_reliable >= 1000 && status.pending_unreliable >= 700,
-        "{status:?}"
-    );
+    assert!(status.pending_reliable >= 1000 && status.pending_unreliable >= 700, "{status:?}");
     assert_eq!(status.send_rate_bytes_per_s, Some(262_144));
     assert!(status.queue_time_us >= 1700 * 1_000_000 / 262_144);
     assert_eq!(lanes.len(), 3);
@@ -278,10 +245,7 @@ fn traffic_shows_in_the_statistics() {
     assert!(whole_time.packets_sent >= 200, "{whole_time:?}");
     assert_eq!(detailed.age_us, Some(4_000_000));
     let protocol = detailed.protocol.as_ref().unwrap();
-    assert_eq!(
-        (protocol.local_connection_id, protocol.remote_connection_id),
-        (0x100, 0x101)
-    );
+    assert_eq!((protocol.local_connection_id, protocol.remote_connection_id), (0x100, 0x101));
     assert!(protocol.version >= 8 && protocol.last_sent_packet > 200);
     assert_eq!(protocol.features, extensions::ALL);
     assert_eq!(
@@ -306,20 +270,11 @@ fn traffic_shows_in_the_statistics() {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     assert!(!text.contains("hush"), "{text}");
-    assert!(
-        text.lines()
-            .all(|line| line.len() < 200 && !line.contains(char::is_control))
-    );
+    assert!(text.lines().all(|line| line.len() < 200 && !line.contains(char::is_control)));
     let (status, _) = RealTimeStatus::of(&mut state, now, 1).unwrap();
-    assert!(
-        status.out_packets_per_s > 10.0 && status.ping_ms.is_some(),
-        "{status:?}"
-    );
+    assert!(status.out_packets_per_s > 10.0 && status.ping_ms.is_some(), "{status:?}");
     let quick = QuickStatus::from_real_time(status.clone()).unwrap();
-    assert_eq!(
-        (quick.ping_ms, quick.out_bytes_per_s),
-        (status.ping_ms, status.out_bytes_per_s)
-    );
+    assert_eq!((quick.ping_ms, quick.out_bytes_per_s), (status.ping_ms, status.out_bytes_per_s));
 }
 
 #[test]
@@ -327,14 +282,8 @@ fn before_the_handshake_is_done_nothing_is_known() {
     let options = options(&[]);
     let config = options.connection_config(false);
     let remote = address("10.0.0.2:2");
-    let machine = Connection::initiate(
-        START,
-        9,
-        remote,
-        party("str:me"),
-        config,
-        &mut SeededEntropy::new(1),
-    );
+    let machine =
+        Connection::initiate(START, 9, remote, party("str:me"), config, &mut SeededEntropy::new(1));
     let peer = machine.remote_identity().clone();
     let slot = slot(Machine::Udp(Box::new(machine)), options, peer);
     let mut state = slot.lock();
@@ -343,10 +292,7 @@ fn before_the_handshake_is_done_nothing_is_known() {
     assert!(info.flags.contains(ConnectionFlags::UNAUTHENTICATED));
     assert_eq!(info.address_remote, Some(remote));
     let (status, _) = RealTimeStatus::of(&mut state, START, 1).unwrap();
-    assert_eq!(
-        (status.ping_ms, status.quality_local, status.max_jitter_us),
-        (None, None, None)
-    );
+    assert_eq!((status.ping_ms, status.quality_local, status.max_jitter_us), (None, None, None));
     assert!(QuickStatus::from_real_time(status).is_some());
     let detailed = DetailedStatus::of(&slot, &mut state, START);
     assert!(detailed.link.is_none() && detailed.congestion.is_none());
@@ -360,30 +306,18 @@ fn within_the_process_nothing_takes_time() {
     let slot = slot(Machine::Pipe(end), options(&[]), Identity::localhost());
     let mut state = slot.lock();
     let info = ConnectionInfo::of(&slot, &state);
-    assert_eq!(
-        info.flags,
-        ConnectionFlags::LOOPBACK_BUFFERS | ConnectionFlags::FAST
-    );
-    assert_eq!(
-        (info.address_remote, info.state),
-        (None, ConnectionState::Connected)
-    );
+    assert_eq!(info.flags, ConnectionFlags::LOOPBACK_BUFFERS | ConnectionFlags::FAST);
+    assert_eq!((info.address_remote, info.state), (None, ConnectionState::Connected));
     assert!(info.description.contains("pipe"), "{}", info.description);
     let (status, lanes) = RealTimeStatus::of(&mut state, START, 2).unwrap();
     assert_eq!((status.ping_ms, status.quality_local), (Some(0), Some(1.0)));
     assert_eq!(lanes, [LaneStatus::default(); 2]);
     assert_eq!(RealTimeStatus::of(&mut state, START, 3), None);
     let text = DetailedStatus::of(&slot, &mut state, START).to_string();
-    assert!(
-        text.contains("in this process") && text.contains("Send rate: no limit"),
-        "{text}"
-    );
+    assert!(text.contains("in this process") && text.contains("Send rate: no limit"), "{text}");
     other.close(EndReason(1111), "enough");
     let info = ConnectionInfo::of(&slot, &state);
-    assert_eq!(
-        (info.state, info.end_reason),
-        (ConnectionState::ClosedByPeer, 1111)
-    );
+    assert_eq!((info.state, info.end_reason), (ConnectionState::ClosedByPeer, 1111));
     assert_eq!(info.end_debug, "enough");
 }
 
@@ -398,15 +332,9 @@ fn statuses_serialise_with_text_for_names() {
     assert_eq!(json["info"]["address_remote"], "10.0.0.2:2");
     assert_eq!(json["info"]["state"], "connected");
     assert_eq!(json["info"]["listen_socket"], 5);
-    assert_eq!(
-        json["info"]["flags"],
-        serde_json::json!(["unauthenticated"])
-    );
+    assert_eq!(json["info"]["flags"], serde_json::json!(["unauthenticated"]));
     assert_eq!(json["lanes"].as_array().unwrap().len(), 1);
     assert_eq!(json["link"]["local"]["whole_time"]["packets_sent"], 0);
     let (status, _) = RealTimeStatus::of(&mut state, START, 0).unwrap();
-    assert_eq!(
-        serde_json::to_value(&status).unwrap()["send_rate_bytes_per_s"],
-        262_144
-    );
+    assert_eq!(serde_json::to_value(&status).unwrap()["send_rate_bytes_per_s"], 262_144);
 }

@@ -125,12 +125,7 @@ impl DetailedStatus {
         writeln!(f, "Connection {}", OneLine(&info.description))?;
         writeln!(f, "  State: {}", state_name(info.state))?;
         if info.end_reason != 0 {
-            writeln!(
-                f,
-                "  Ended: {} {}",
-                info.end_reason,
-                OneLine(&info.end_debug)
-            )?;
+            writeln!(f, "  Ended: {} {}", info.end_reason, OneLine(&info.end_debug))?;
         }
         writeln!(f, "  Peer: {}", OneLine(&info.identity_remote.to_string()))?;
         match info.address_remote {
@@ -181,17 +176,11 @@ impl DetailedStatus {
             return Ok(());
         }
         writeln!(f, "Dropped datagrams")?;
-        self.drops
-            .iter()
-            .try_for_each(|drop| writeln!(f, "  {}: {}", drop.reason, drop.count))
+        self.drops.iter().try_for_each(|drop| writeln!(f, "  {}: {}", drop.reason, drop.count))
     }
 
     fn write_config(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut changed = self
-            .config
-            .iter()
-            .filter(|value| !value.is_default)
-            .peekable();
+        let mut changed = self.config.iter().filter(|value| !value.is_default).peekable();
         if changed.peek().is_none() {
             return writeln!(f, "Configuration: all defaults");
         }
@@ -310,16 +299,8 @@ impl fmt::Display for RecentStats {
 
 impl fmt::Display for WholeTimeStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "    Sent: {} packets, {} B",
-            self.packets_sent, self.bytes_sent
-        )?;
-        writeln!(
-            f,
-            "    Received: {} packets, {} B",
-            self.packets_received, self.bytes_received
-        )?;
+        writeln!(f, "    Sent: {} packets, {} B", self.packets_sent, self.bytes_sent)?;
+        writeln!(f, "    Received: {} packets, {} B", self.packets_received, self.bytes_received)?;
         let sequence = &self.sequence;
         writeln!(
             f,
@@ -345,11 +326,7 @@ fn write_distribution(
         return Ok(());
     }
     write!(f, "    {what}:")?;
-    for (range, count) in distribution
-        .histogram
-        .iter()
-        .filter(|(_, count)| *count > 0)
-    {
+    for (range, count) in distribution.histogram.iter().filter(|(_, count)| *count > 0) {
         write!(f, " {range}: {count}")?;
     }
     for (index, (percent, value)) in distribution.ntiles.iter().enumerate() {

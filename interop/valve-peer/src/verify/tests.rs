@@ -23,13 +23,7 @@ fn payload(index: u64, size: usize) -> Vec<u8> {
 }
 
 fn arrival(payload: &[u8], reliable: bool) -> Arrival<'_> {
-    Arrival {
-        connection: 1,
-        lane: 0,
-        reliable,
-        payload,
-        received_us: 5,
-    }
+    Arrival { connection: 1, lane: 0, reliable, payload, received_us: 5 }
 }
 
 /// Feeds message indices with the right sizes; returns the one run's summary.
@@ -45,11 +39,7 @@ fn a_perfect_run_completes_exactly_once() {
     for size in [0, 1, 7, 8, 100] {
         let mut verifier = Verifier::new(vec![expectation(true, &format!("[{size}]"))]);
         let completions: Vec<bool> = (0..4)
-            .map(|index| {
-                verifier
-                    .record(arrival(&payload(index, size), true))
-                    .is_some()
-            })
+            .map(|index| verifier.record(arrival(&payload(index, size), true)).is_some())
             .collect();
         assert_eq!(completions, [false, false, false, true], "size {size}");
         let report = verifier.report();
@@ -81,10 +71,7 @@ fn a_reliable_gap_is_disorder_and_an_unreliable_gap_is_loss() {
     assert_eq!(feed(&mut verifier, true, 16, &[0, 2])["clean"], false);
     let mut verifier = Verifier::new(vec![expectation(false, "[16]")]);
     let summary = feed(&mut verifier, false, 16, &[0, 2]);
-    assert_eq!(
-        (&summary["clean"], &summary["missing"]),
-        (&json!(true), &json!(2))
-    );
+    assert_eq!((&summary["clean"], &summary["missing"]), (&json!(true), &json!(2)));
 }
 
 #[test]
@@ -95,10 +82,7 @@ fn damage_and_wrong_sizes_are_noticed() {
     verifier.record(arrival(&damaged, true));
     verifier.record(arrival(&payload(1, 16), true));
     let summary = verifier.report()["runs"][0].clone();
-    assert_eq!(
-        (&summary["corrupt"], &summary["wrong_size"]),
-        (&json!(1), &json!(1))
-    );
+    assert_eq!((&summary["corrupt"], &summary["wrong_size"]), (&json!(1), &json!(1)));
     assert_eq!(summary["distinct"], 0);
 }
 
@@ -107,10 +91,7 @@ fn what_nobody_expects_is_counted() {
     let mut verifier = Verifier::new(vec![expectation(true, "[16]")]);
     verifier.record(arrival(&payload(0, 16), false));
     let report = verifier.report();
-    assert_eq!(
-        (&report["unexpected"], &report["clean"]),
-        (&json!(1), &json!(false))
-    );
+    assert_eq!((&report["unexpected"], &report["clean"]), (&json!(1), &json!(false)));
 }
 
 #[test]

@@ -49,12 +49,7 @@ impl Peer {
             }
         });
         let input = child.stdin.take();
-        Self {
-            child,
-            input,
-            lines,
-            events: VecDeque::new(),
-        }
+        Self { child, input, lines, events: VecDeque::new() }
     }
 
     fn next_line(&self, until: Instant, what: &str) -> Value {
@@ -113,9 +108,7 @@ impl Peer {
     }
 
     pub(crate) fn state(&mut self, new: &str) -> Value {
-        self.event(new, |event| {
-            event["event"] == "state" && event["new"] == new
-        })
+        self.event(new, |event| event["event"] == "state" && event["new"] == new)
     }
 
     pub(crate) fn named(&mut self, name: &str) -> Value {
@@ -176,20 +169,12 @@ impl Pair {
         let reply = client.ok(json!({"cmd": "connect", "address": address, "options": options}));
         let connection = reply["connection"].clone();
         let there = client.state("connected");
-        assert_eq!(
-            (&there["connection"], &there["old"]),
-            (&connection, &json!("connecting"))
-        );
+        assert_eq!((&there["connection"], &there["old"]), (&connection, &json!("connecting")));
         assert_eq!(there["identity"], "str:server");
         let here = server.state("connected");
         assert_eq!(here["identity"], "str:client");
         assert_ne!(here["listen_socket"], 0);
-        Self {
-            accepted: here["connection"].clone(),
-            server,
-            client,
-            connection,
-        }
+        Self { accepted: here["connection"].clone(), server, client, connection }
     }
 
     pub(crate) fn quit(self) {

@@ -58,8 +58,7 @@ fn expect_all(pair: &mut Pair) {
             })
         })
         .collect();
-    pair.server
-        .ok(json!({"cmd": "receive_mode", "mode": "verify", "expect": expect}));
+    pair.server.ok(json!({"cmd": "receive_mode", "mode": "verify", "expect": expect}));
 }
 
 fn send_all(pair: &mut Pair) {
@@ -77,9 +76,7 @@ fn send_all(pair: &mut Pair) {
         }));
     }
     for (lane, reliable) in runs() {
-        let sent = pair
-            .client
-            .event("sent", |event| event["id"] == json!([lane, reliable]));
+        let sent = pair.client.event("sent", |event| event["id"] == json!([lane, reliable]));
         assert_eq!(sent["event"], "sent", "{sent}");
         assert_eq!(sent["accepted"], MESSAGES, "{sent}");
     }
@@ -88,9 +85,7 @@ fn send_all(pair: &mut Pair) {
 /// Waits until nothing waits to leave, and sends the last message of the run `LAST`.
 fn send_last(pair: &mut Pair) {
     loop {
-        let status = pair
-            .client
-            .ok(json!({"cmd": "status", "connection": pair.connection}));
+        let status = pair.client.ok(json!({"cmd": "status", "connection": pair.connection}));
         if status["real_time"]["pending_unreliable_bytes"] == 0 {
             break;
         }
@@ -104,17 +99,11 @@ fn send_last(pair: &mut Pair) {
 }
 
 fn check_report(report: &Value) {
-    assert_eq!(
-        (&report["clean"], &report["unexpected"]),
-        (&json!(true), &json!(0)),
-        "{report}"
-    );
+    assert_eq!((&report["clean"], &report["unexpected"]), (&json!(true), &json!(0)), "{report}");
     let runs = report["runs"].as_array().expect("a list");
     let missing = |reliable: bool| -> u64 {
         let of_kind = runs.iter().filter(|run| run["reliable"] == reliable);
-        of_kind
-            .map(|run| run["missing"].as_u64().expect("a count"))
-            .sum()
+        of_kind.map(|run| run["missing"].as_u64().expect("a count")).sum()
     };
     assert_eq!(missing(true), 0, "{report}");
     assert!(missing(false) <= TOLERATED_LOSS, "{report}");
@@ -139,12 +128,8 @@ fn content_order_count_and_close(host: &str) {
     }));
     let closed = pair.server.state("closed_by_peer");
     assert_eq!(closed["connection"], pair.accepted);
-    assert_eq!(
-        (&closed["end_reason"], &closed["end_debug"]),
-        (&json!(1234), &json!("so long"))
-    );
-    pair.server
-        .ok(json!({"cmd": "close", "connection": pair.accepted}));
+    assert_eq!((&closed["end_reason"], &closed["end_debug"]), (&json!(1234), &json!("so long")));
+    pair.server.ok(json!({"cmd": "close", "connection": pair.accepted}));
     pair.quit();
 }
 
@@ -165,8 +150,7 @@ fn a_small_send_buffer_delays_and_loses_nothing() {
     });
     let mut pair = Pair::connect("127.0.0.1", options);
     let expect = json!([{"seed": 5, "size": 20_000, "count": 500}]);
-    pair.server
-        .ok(json!({"cmd": "receive_mode", "mode": "verify", "expect": expect}));
+    pair.server.ok(json!({"cmd": "receive_mode", "mode": "verify", "expect": expect}));
     pair.client.ok(json!({
         "cmd": "bulk_send", "connection": pair.connection,
         "bytes": 10_000_000, "message_size": 20_000, "seed": 5,
@@ -177,31 +161,21 @@ fn a_small_send_buffer_delays_and_loses_nothing() {
         "reason": 1500, "debug": "all of it", "linger": true,
     }));
     assert_eq!(close["deferred"], true, "{close}");
-    let refused = pair
-        .client
-        .ask(json!({"cmd": "send", "connection": pair.connection, "size": 1}));
+    let refused = pair.client.ask(json!({"cmd": "send", "connection": pair.connection, "size": 1}));
     assert_eq!(refused["ok"], false, "{refused}");
     assert_eq!(pair.client.named("sent")["accepted"], 500);
     assert_eq!(pair.client.named("closed")["id"], "later");
     let run = pair.server.named("verified")["run"].clone();
-    assert_eq!(
-        (&run["clean"], &run["bytes"]),
-        (&json!(true), &json!(10_000_000)),
-        "{run}"
-    );
+    assert_eq!((&run["clean"], &run["bytes"]), (&json!(true), &json!(10_000_000)), "{run}");
     let closed = pair.server.state("closed_by_peer");
-    assert_eq!(
-        (&closed["end_reason"], &closed["end_debug"]),
-        (&json!(1500), &json!("all of it"))
-    );
+    assert_eq!((&closed["end_reason"], &closed["end_debug"]), (&json!(1500), &json!("all of it")));
     pair.quit();
 }
 
 #[test]
 fn echo_comes_back_on_its_lane_with_its_reliability() {
     let mut pair = Pair::connect("127.0.0.1", json!({}));
-    pair.server
-        .ok(json!({"cmd": "receive_mode", "mode": "echo"}));
+    pair.server.ok(json!({"cmd": "receive_mode", "mode": "echo"}));
     let priorities = [0; 3];
     pair.client
         .ok(json!({"cmd": "lanes", "connection": pair.connection, "priorities": priorities}));
@@ -210,18 +184,11 @@ fn echo_comes_back_on_its_lane_with_its_reliability() {
             "cmd": "send_hex", "connection": pair.connection,
             "lane": lane, "flags": flags, "data": data,
         }));
-        pair.client
-            .ok(json!({"cmd": "flush", "connection": pair.connection}));
+        pair.client.ok(json!({"cmd": "flush", "connection": pair.connection}));
         let echo = pair.client.named("message");
         assert_eq!(echo["head"], data, "{echo}");
-        assert_eq!(
-            (&echo["lane"], &echo["reliable"]),
-            (&json!(lane), &json!(flags & 8 != 0))
-        );
-        assert_eq!(
-            (&echo["number"], &echo["size"]),
-            (&json!(1), &json!(data.len() / 2))
-        );
+        assert_eq!((&echo["lane"], &echo["reliable"]), (&json!(lane), &json!(flags & 8 != 0)));
+        assert_eq!((&echo["number"], &echo["size"]), (&json!(1), &json!(data.len() / 2)));
     }
     pair.quit();
 }
@@ -235,10 +202,7 @@ fn a_refused_connection_learns_reason_and_text() {
     client.ok(json!({"cmd": "connect", "address": address}));
     assert_eq!(server.state("connecting")["identity"], "gen:0a0b0c");
     let closed = client.state("closed_by_peer");
-    assert_eq!(
-        (&closed["end_reason"], &closed["end_debug"]),
-        (&json!(2001), &json!("full"))
-    );
+    assert_eq!((&closed["end_reason"], &closed["end_debug"]), (&json!(2001), &json!("full")));
     client.quit();
     server.quit();
 }
@@ -256,10 +220,7 @@ fn an_explicit_accept_a_status_and_fake_loss() {
     let connection = client.ok(json!({"cmd": "connect", "address": address}))["connection"].clone();
     let incoming = server.state("connecting")["connection"].clone();
     server.ok(json!({"cmd": "accept", "connection": incoming}));
-    assert_eq!(
-        client.state("connected")["identity"],
-        "steamid:76561197960287930"
-    );
+    assert_eq!(client.state("connected")["identity"], "steamid:76561197960287930");
     server.ok(json!({
         "cmd": "receive_mode", "mode": "verify",
         "expect": [{"seed": 9, "size": 900, "count": 200}],
@@ -270,20 +231,11 @@ fn an_explicit_accept_a_status_and_fake_loss() {
     assert_eq!(server.named("verified")["run"]["clean"], true);
     let status = client.ok(json!({"cmd": "status", "connection": connection}));
     assert_eq!(status["info"]["state"], "connected", "{status}");
-    assert_eq!(
-        status["info"]["flag_names"],
-        json!(["unauthenticated", "fast"]),
-        "{status}"
-    );
-    assert_eq!(
-        status["real_time"]["lanes"].as_array().map(Vec::len),
-        Some(1),
-        "{status}"
-    );
+    assert_eq!(status["info"]["flag_names"], json!(["unauthenticated", "fast"]), "{status}");
+    assert_eq!(status["real_time"]["lanes"].as_array().map(Vec::len), Some(1), "{status}");
     let text = client.ok(json!({"cmd": "detailed", "connection": connection}))["text"].clone();
     assert!(
-        text.as_str()
-            .is_some_and(|text| text.contains("End-to-end connection: connected")),
+        text.as_str().is_some_and(|text| text.contains("End-to-end connection: connected")),
         "{text}"
     );
     client.quit();
@@ -297,10 +249,7 @@ fn what_the_driver_gets_wrong_is_told_and_ends_nothing() {
     assert_eq!(peer.reply("the refusal of garbage")["reply"], Value::Null);
     let early = peer.ask(json!({"cmd": "listen", "address": "127.0.0.1:1", "id": 3}));
     assert_eq!((&early["ok"], &early["id"]), (&json!(false), &json!(3)));
-    assert_eq!(
-        peer.ask(json!({"cmd": "init", "identity": "steamid:nobody"}))["ok"],
-        false
-    );
+    assert_eq!(peer.ask(json!({"cmd": "init", "identity": "steamid:nobody"}))["ok"], false);
     let identity = peer.ok(json!({"cmd": "init", "identity": "str:me"}))["identity"].clone();
     assert_eq!(identity, "str:me");
     let wrong = [
@@ -323,11 +272,6 @@ fn what_the_driver_gets_wrong_is_told_and_ends_nothing() {
         assert_eq!(peer.ask(command.clone())["ok"], false, "{command}");
     }
     let request = peer.ok(json!({"cmd": "certificate_request"}))["data"].clone();
-    assert!(
-        request
-            .as_str()
-            .is_some_and(|data| data.contains("7374723a6d65")),
-        "{request}"
-    );
+    assert!(request.as_str().is_some_and(|data| data.contains("7374723a6d65")), "{request}");
     peer.hang_up();
 }

@@ -9,10 +9,7 @@ fn gns_410_stop_waiting_beyond_the_newest_never_acks_what_did_not_come() {
         receive(&mut acks, [2, 3, 5]);
         // Legal as far as the frame goes: below its own packet's number, beyond all others.
         assert!(!acks.on_stop_waiting(100, before));
-        assert!(
-            write(&mut acks, settled(), ROOM).is_none(),
-            "nothing received is asked for"
-        );
+        assert!(write(&mut acks, settled(), ROOM).is_none(), "nothing received is asked for");
         receive(&mut acks, [100]);
         let said = write(&mut acks, settled(), ROOM).expect("100 came");
         assert_eq!(said.latest, 100);
@@ -37,15 +34,9 @@ fn gns_414_honest_stop_waiting_out_of_order_is_no_anomaly() {
     receive(&mut acks, 2..1000);
     assert!(!acks.on_stop_waiting(1000, 700));
     assert!(!acks.on_stop_waiting(1000, 700), "twice the same");
-    assert!(
-        !acks.on_stop_waiting(990, 500),
-        "an older packet knows less"
-    );
+    assert!(!acks.on_stop_waiting(990, 500), "an older packet knows less");
     assert!(!acks.on_stop_waiting(1001, 700), "no news");
-    assert!(
-        acks.on_stop_waiting(1002, 600),
-        "a newer packet takes it back"
-    );
+    assert!(acks.on_stop_waiting(1002, 600), "a newer packet takes it back");
     receive(&mut acks, [1000, 1001, 1002]);
     let said = write(&mut acks, START, ROOM).expect("something came");
     assert_eq!((said.latest, said.missing), (1002, vec![]));
@@ -85,14 +76,8 @@ fn lesson_a39de80_a_refused_packet_is_seen_but_never_acked() {
     let mut acks = ReceivedPackets::new(1);
     receive(&mut acks, [2]);
     acks.on_packet(START, 3, AckNeed::Delayed, false);
-    assert_eq!(
-        (acks.freshness(3), acks.newest()),
-        (Freshness::Duplicate, 3)
-    );
-    assert_eq!(
-        write(&mut acks, settled(), ROOM).map(|said| said.latest),
-        Some(2)
-    );
+    assert_eq!((acks.freshness(3), acks.newest()), (Freshness::Duplicate, 3));
+    assert_eq!(write(&mut acks, settled(), ROOM).map(|said| said.latest), Some(2));
     receive(&mut acks, [4]);
     let said = write(&mut acks, settled(), ROOM).expect("something came");
     assert_eq!((said.latest, said.missing), (4, vec![(3, 1)]));

@@ -28,16 +28,8 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let packet = (
-        prop_oneof![6 => 1i64..3, 2 => -12i64..12, 1 => -80i64..90],
-        0u8..10,
-        0u8..3,
-    )
-        .prop_map(|(offset, keep, need)| Step::Packet {
-            offset,
-            keep: keep > 0,
-            need,
-        });
+    let packet = (prop_oneof![6 => 1i64..3, 2 => -12i64..12, 1 => -80i64..90], 0u8..10, 0u8..3)
+        .prop_map(|(offset, keep, need)| Step::Packet { offset, keep: keep > 0, need });
     prop_oneof![
         12 => packet,
         1 => (0u64..3, prop_oneof![4 => 0i64..60, 1 => -5i64..200])
@@ -87,22 +79,11 @@ impl Model {
         let arrived = self.kept.get(&said.latest);
         prop_assert!(arrived.is_some(), "{} was not received", said.latest);
         let units = now.micros_since(*arrived.expect("checked")) / 32;
-        prop_assert_eq!(
-            said.delay,
-            u16::try_from(units).ok().filter(|&units| units < 0xffff)
-        );
+        prop_assert_eq!(said.delay, u16::try_from(units).ok().filter(|&units| units < 0xffff));
         for number in self.floor..=said.latest {
             let kept = self.kept.contains_key(&number);
-            prop_assert!(
-                kept || !said.received(number),
-                "false 'received' {}",
-                number
-            );
-            prop_assert!(
-                !exact || kept == said.received(number),
-                "false 'missing' {}",
-                number
-            );
+            prop_assert!(kept || !said.received(number), "false 'received' {}", number);
+            prop_assert!(!exact || kept == said.received(number), "false 'missing' {}", number);
         }
         Ok(())
     }

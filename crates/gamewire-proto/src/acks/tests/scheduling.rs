@@ -52,11 +52,7 @@ fn a_gap_is_held_back_for_a_moment_and_then_said() {
     assert_eq!(acks.deadline(), Some(settled()));
     let early = write(&mut acks, START.plus_micros(999), ROOM).expect("something came");
     assert_eq!((early.latest, early.missing.len()), (next - 1, 0));
-    assert_eq!(
-        acks.deadline(),
-        Some(settled()),
-        "the rest is still to be said"
-    );
+    assert_eq!(acks.deadline(), Some(settled()), "the rest is still to be said");
     let said = write(&mut acks, settled(), ROOM).expect("something came");
     assert_eq!((said.latest, said.missing), (next + 1, vec![(next, 1)]));
     assert_eq!(acks.deadline(), None);
@@ -68,11 +64,7 @@ fn pure_reordering_is_never_reported_missing() {
     receive(&mut acks, [next + 2, next + 1]);
     assert_eq!(acks.deadline(), Some(settled()));
     receive(&mut acks, [next]);
-    assert_eq!(
-        acks.deadline(),
-        None,
-        "nothing is missing, and nothing asks for an ack"
-    );
+    assert_eq!(acks.deadline(), None, "nothing is missing, and nothing asks for an ack");
     let said = write(&mut acks, START, ROOM).expect("something came");
     assert_eq!((said.latest, said.missing), (next + 2, vec![]));
 }
@@ -125,10 +117,7 @@ fn an_immediate_need_does_not_wait_for_reordering() {
     let (mut acks, next) = warmed_up();
     acks.on_packet(START, next + 1, AckNeed::Immediate, true);
     assert_eq!(acks.deadline(), Some(START));
-    assert_eq!(
-        write(&mut acks, START, ROOM).map(|said| said.latest),
-        Some(next + 1)
-    );
+    assert_eq!(write(&mut acks, START, ROOM).map(|said| said.latest), Some(next + 1));
 }
 
 #[test]

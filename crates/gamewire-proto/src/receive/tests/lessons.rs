@@ -5,15 +5,7 @@ use super::*;
 #[test]
 fn cve_2020_6016_offsets_huge_or_negative() {
     let mut receiver = Receiver::new(ReceiveLimits::default());
-    let offsets = [
-        0,
-        (1 << 31) - 1,
-        1 << 31,
-        u32::MAX - 1,
-        u32::MAX,
-        25_999,
-        26_000,
-    ];
+    let offsets = [0, (1 << 31) - 1, 1 << 31, u32::MAX - 1, u32::MAX, 25_999, 26_000];
     for number in 1..50 {
         for offset in offsets {
             for last in [false, true] {
@@ -57,20 +49,10 @@ fn cve_2020_6017_segments_as_long_as_any_datagram() {
     for len in [1232, 1233, 1300, 65_507] {
         let mut receiver = Receiver::new(ReceiveLimits::default());
         let data = content(1, len);
-        assert_eq!(
-            receiver.unreliable(&segment(1, 0, true, &data)),
-            Accepted::Yes
-        );
-        let expected = if len <= MAX_UNRELIABLE_BYTES {
-            vec![1]
-        } else {
-            vec![]
-        };
+        assert_eq!(receiver.unreliable(&segment(1, 0, true, &data)), Accepted::Yes);
+        let expected = if len <= MAX_UNRELIABLE_BYTES { vec![1] } else { vec![] };
         assert_eq!(numbers(&mut receiver), expected);
-        assert_eq!(
-            reliable(&mut receiver, 0, 1, &encode(2, &data)),
-            Accepted::Yes
-        );
+        assert_eq!(reliable(&mut receiver, 0, 1, &encode(2, &data)), Accepted::Yes);
         assert_eq!(take(&mut receiver), [(2, data)]);
     }
 }
@@ -81,10 +63,8 @@ fn gns_409_every_overlap_of_three_segments() {
     let bytes = stream_of(&[2, 1, 0, 2, 1]);
     let len = bytes.len();
     assert!(len <= 12);
-    let intervals: Vec<(usize, usize)> = (0..len)
-        .step_by(2)
-        .flat_map(|a| (a + 1..=len).map(move |b| (a, b)))
-        .collect();
+    let intervals: Vec<(usize, usize)> =
+        (0..len).step_by(2).flat_map(|a| (a + 1..=len).map(move |b| (a, b))).collect();
     for first in &intervals {
         for second in &intervals {
             for third in &intervals {
@@ -99,9 +79,7 @@ fn gns_409_every_overlap_of_three_segments() {
                 }
                 check(&receiver);
                 let mut held = vec![false; len];
-                [first, second, third]
-                    .iter()
-                    .for_each(|&&(from, to)| held[from..to].fill(true));
+                [first, second, third].iter().for_each(|&&(from, to)| held[from..to].fill(true));
                 let contiguous = held.iter().position(|&held| !held).unwrap_or(len);
                 assert_eq!(receiver.stream_position_hint(0), 1 + contiguous as u64);
                 assert_eq!(reliable(&mut receiver, 0, 1, &bytes), Accepted::Yes);
@@ -115,22 +93,14 @@ fn gns_409_every_overlap_of_three_segments() {
 #[test]
 fn lesson_8ac7997_sizes_at_the_limits_and_endless_varints() {
     let limit = 512 * 1024;
-    for (size, sound) in [
-        (limit, true),
-        (limit + 1, false),
-        (u32::MAX as usize, false),
-    ] {
+    for (size, sound) in [(limit, true), (limit + 1, false), (u32::MAX as usize, false)] {
         let mut header = [0; MAX_MESSAGE_HEADER];
         let len = encode_message_header(1, size as u32, &mut header);
         for cut in 0..=len {
             let mut receiver = Receiver::new(ReceiveLimits::default());
             let mut give = |from: usize, to: usize| {
                 let data = &header[from..to];
-                receiver.reliable(&ReliableSegment {
-                    lane: 0,
-                    position: 1 + from as u64,
-                    data,
-                })
+                receiver.reliable(&ReliableSegment { lane: 0, position: 1 + from as u64, data })
             };
             let outcome = give(0, cut).and_then(|_| give(cut, len));
             assert_eq!(outcome.is_ok(), sound, "{size} cut at {cut}");
@@ -142,11 +112,7 @@ fn lesson_8ac7997_sizes_at_the_limits_and_endless_varints() {
         let outcome = (0..100u64).try_for_each(|index| {
             let byte = [if index == 0 { first } else { 0xff }];
             receiver
-                .reliable(&ReliableSegment {
-                    lane: 0,
-                    position: 1 + index,
-                    data: &byte,
-                })
+                .reliable(&ReliableSegment { lane: 0, position: 1 + index, data: &byte })
                 .map(drop)
         });
         assert!(outcome.is_err());
@@ -159,10 +125,7 @@ fn gns_280_a_slow_consumer_loses_no_reliable_message() {
     // 32 messages of queue, 5 % loss, 10 % reordering, and a consumer that takes one in three.
     let lens: Vec<usize> = (0..400).map(|index| index * 37 % 900).collect();
     let bytes = stream_of(&lens);
-    let mut receiver = Receiver::new(ReceiveLimits {
-        buffer_messages: 32,
-        ..limits(20_000, 1000)
-    });
+    let mut receiver = Receiver::new(ReceiveLimits { buffer_messages: 32, ..limits(20_000, 1000) });
     let mut unacked: std::collections::VecDeque<usize> = (0..bytes.len()).step_by(450).collect();
     let mut seen = vec![];
     let mut refused = 0;
@@ -186,10 +149,7 @@ fn gns_280_a_slow_consumer_loses_no_reliable_message() {
             && let Some(message) = receiver.poll_message()
         {
             receiver.consumed(1, message.payload.len());
-            assert_eq!(
-                message.payload,
-                content(message.number, message.payload.len())
-            );
+            assert_eq!(message.payload, content(message.number, message.payload.len()));
             seen.push(message.number);
         }
     }
@@ -217,10 +177,7 @@ fn gns_20_replayed_segments_deliver_nothing_twice() {
 
 #[test]
 fn lesson_dbe5a29_segments_per_packet_are_limited() {
-    let limits = ReceiveLimits {
-        max_segments_per_packet: 3,
-        ..ReceiveLimits::default()
-    };
+    let limits = ReceiveLimits { max_segments_per_packet: 3, ..ReceiveLimits::default() };
     let mut receiver = Receiver::new(limits);
     for packet in 0..3u64 {
         receiver.begin_packet();
@@ -231,11 +188,7 @@ fn lesson_dbe5a29_segments_per_packet_are_limited() {
             assert_eq!(accepted, if index <= 3 { Accepted::Yes } else { refused });
         }
         let data = encode(1, b"x");
-        let accepted = receiver.reliable(&ReliableSegment {
-            lane: 0,
-            position: 1,
-            data: &data,
-        });
+        let accepted = receiver.reliable(&ReliableSegment { lane: 0, position: 1, data: &data });
         assert_eq!(accepted, Ok(Accepted::Refused(Refusal::TooManySegments)));
     }
     assert_eq!(receiver.unread_messages(), 9);
@@ -250,11 +203,9 @@ fn lesson_a456c20_tiny_messages_do_not_grow_the_queue() {
         if number.is_multiple_of(1000) {
             let _ = receiver.unreliable(&segment(1 + number, 0, true, b""));
         }
-        let Ok(Accepted::Yes) = receiver.reliable(&ReliableSegment {
-            lane: 0,
-            position,
-            data: &[0; 1200],
-        }) else {
+        let Ok(Accepted::Yes) =
+            receiver.reliable(&ReliableSegment { lane: 0, position, data: &[0; 1200] })
+        else {
             break;
         };
         position += 1200;
@@ -271,10 +222,7 @@ fn servux_48_a_declared_size_is_not_believed() {
     let mut header = [0; MAX_MESSAGE_HEADER];
     let len = encode_message_header(1, 128 << 20, &mut header);
     assert_eq!(reliable(&mut receiver, 0, 1, &header[..len]), Accepted::Yes);
-    let capacity = receiver.lanes[0]
-        .parts()
-        .0
-        .map(super::super::stream::Stream::partial_capacity);
+    let capacity = receiver.lanes[0].parts().0.map(super::super::stream::Stream::partial_capacity);
     assert!(capacity.is_some_and(|capacity| capacity <= 64 * 1024));
 }
 
@@ -283,19 +231,10 @@ fn numbers_and_positions_beyond_32_bits() {
     for centre in [1u64 << 16, 1 << 31, 1 << 32, 1 << 48] {
         let mut receiver = Receiver::new(ReceiveLimits::default());
         for number in centre - 3..centre + 3 {
-            assert_eq!(
-                receiver.unreliable(&segment(number, 0, true, b"x")),
-                Accepted::Yes
-            );
-            let message = UnreliableSegment {
-                lane: 1,
-                ..segment(number, 0, true, b"x")
-            };
+            assert_eq!(receiver.unreliable(&segment(number, 0, true, b"x")), Accepted::Yes);
+            let message = UnreliableSegment { lane: 1, ..segment(number, 0, true, b"x") };
             let kind = SegmentKind::ReliableUnordered;
-            let message = ExtendedSegment {
-                kind,
-                segment: message,
-            };
+            let message = ExtendedSegment { kind, segment: message };
             assert_eq!(receiver.extended(&message), Accepted::Yes);
         }
         let count = take(&mut receiver).len();
@@ -308,11 +247,7 @@ fn numbers_and_positions_beyond_32_bits() {
         let mut highest = 0;
         let bytes = stream_of(&[3, 3, 3]);
         for from in [4, 8, 0] {
-            let mut sink = Sink {
-                lane: 0,
-                highest: &mut highest,
-                inbox: &mut inbox,
-            };
+            let mut sink = Sink { lane: 0, highest: &mut highest, inbox: &mut inbox };
             let accepted =
                 stream.receive(centre - 5 + from as u64, &bytes[from..from + 4], &mut sink);
             assert_eq!(accepted, Ok(Accepted::Yes));

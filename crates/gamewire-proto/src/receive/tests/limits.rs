@@ -2,16 +2,11 @@ use super::*;
 
 #[test]
 fn many_tiny_messages_in_one_packet_are_parsed_as_the_application_consumes() {
-    let mut receiver = Receiver::new(ReceiveLimits {
-        buffer_messages: 10,
-        ..limits(1 << 20, 1 << 19)
-    });
+    let mut receiver =
+        Receiver::new(ReceiveLimits { buffer_messages: 10, ..limits(1 << 20, 1 << 19) });
     let bytes = vec![0u8; 1000]; // a thousand empty messages
     assert_eq!(reliable(&mut receiver, 0, 1, &bytes), Accepted::Yes);
-    assert_eq!(
-        (receiver.unread_messages(), receiver.buffered_bytes()),
-        (10, 990)
-    );
+    assert_eq!((receiver.unread_messages(), receiver.buffered_bytes()), (10, 990));
     let mut seen = vec![];
     while let Some(message) = receiver.poll_message() {
         assert!(receiver.unread_messages() <= 10);
@@ -23,10 +18,7 @@ fn many_tiny_messages_in_one_packet_are_parsed_as_the_application_consumes() {
 
 #[test]
 fn the_buffer_refuses_beyond_its_size_and_loses_nothing() {
-    let limits = ReceiveLimits {
-        buffer_messages: 4,
-        ..limits(4000, 2000)
-    };
+    let limits = ReceiveLimits { buffer_messages: 4, ..limits(4000, 2000) };
     let mut receiver = Receiver::new(limits);
     let bytes = stream_of(&[100; 100]);
     let mut at = 0;
@@ -51,21 +43,11 @@ fn the_buffer_refuses_beyond_its_size_and_loses_nothing() {
 
 #[test]
 fn a_stream_that_breaks_while_it_waits_is_reported_on_the_next_segment() {
-    let mut receiver = Receiver::new(ReceiveLimits {
-        buffer_messages: 2,
-        ..limits(4000, 2000)
-    });
+    let mut receiver = Receiver::new(ReceiveLimits { buffer_messages: 2, ..limits(4000, 2000) });
     assert_eq!(reliable(&mut receiver, 0, 1, &[0, 0, 0x80]), Accepted::Yes);
     take(&mut receiver);
-    let segment = ReliableSegment {
-        lane: 1,
-        position: 1,
-        data: &[0],
-    };
-    assert!(matches!(
-        receiver.reliable(&segment),
-        Err(StreamError::Header { lane: 0, .. })
-    ));
+    let segment = ReliableSegment { lane: 1, position: 1, data: &[0] };
+    assert!(matches!(receiver.reliable(&segment), Err(StreamError::Header { lane: 0, .. })));
 }
 
 #[test]
@@ -84,10 +66,7 @@ fn data_ahead_of_a_gap_never_blocks_the_data_in_order() {
     assert_eq!(take(&mut receiver).len(), 1);
     for at in (0..bytes.len()).step_by(100) {
         let end = (at + 100).min(bytes.len());
-        assert_eq!(
-            reliable(&mut receiver, 0, 1 + at as u64, &bytes[at..end]),
-            Accepted::Yes
-        );
+        assert_eq!(reliable(&mut receiver, 0, 1 + at as u64, &bytes[at..end]), Accepted::Yes);
         take(&mut receiver);
     }
     assert_eq!(receiver.stream_position_hint(0), 1 + bytes.len() as u64);
@@ -130,10 +109,7 @@ fn a_declared_size_takes_no_memory() {
     let mut header = [0; MAX_MESSAGE_HEADER];
     let len = encode_message_header(1, 128 << 20, &mut header);
     for lane in 0..255 {
-        assert_eq!(
-            reliable(&mut receiver, lane, 1, &header[..len]),
-            Accepted::Yes
-        );
+        assert_eq!(reliable(&mut receiver, lane, 1, &header[..len]), Accepted::Yes);
     }
     let capacity: usize = receiver
         .lanes
@@ -152,11 +128,7 @@ fn pieces_ahead_of_gaps_are_counted_in_all_lanes() {
     for step in 0..3000u64 {
         for lane in 0..4 {
             receiver.begin_packet();
-            match receiver.reliable(&ReliableSegment {
-                lane,
-                position: 3 + 2 * step,
-                data: b"x",
-            }) {
+            match receiver.reliable(&ReliableSegment { lane, position: 3 + 2 * step, data: b"x" }) {
                 Ok(Accepted::Yes) => taken += 1,
                 Ok(Accepted::Refused(refusal)) => assert_eq!(refusal, Refusal::TooManyPieces),
                 Err(error) => panic!("{error}"),
@@ -186,18 +158,11 @@ fn positions_far_ahead_are_refused() {
 
 #[test]
 fn a_peer_that_touches_all_lanes_costs_little() {
-    assert!(
-        size_of::<Lane>() <= 48,
-        "{} bytes a lane",
-        size_of::<Lane>()
-    );
+    assert!(size_of::<Lane>() <= 48, "{} bytes a lane", size_of::<Lane>());
     let mut receiver = Receiver::new(ReceiveLimits::default());
     for lane in 0..255 {
         assert_eq!(reliable(&mut receiver, lane, 9, b"x"), Accepted::Yes);
-        let segment = UnreliableSegment {
-            lane,
-            ..segment(9, 9, false, b"x")
-        };
+        let segment = UnreliableSegment { lane, ..segment(9, 9, false, b"x") };
         assert_eq!(receiver.unreliable(&segment), Accepted::Yes);
     }
     check(&receiver);

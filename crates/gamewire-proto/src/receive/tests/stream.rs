@@ -12,13 +12,7 @@ fn whole_messages_in_one_segment() {
         .collect();
     assert_eq!(take(&mut receiver), expected);
     assert_eq!(receiver.stream_position_hint(0), 1 + bytes.len() as u64);
-    assert_eq!(
-        (
-            receiver.message_number_hint(0),
-            receiver.message_number_hint(1)
-        ),
-        (6, 1)
-    );
+    assert_eq!((receiver.message_number_hint(0), receiver.message_number_hint(1)), (6, 1));
     assert_eq!(receiver.buffered_bytes(), 0);
 }
 
@@ -28,28 +22,18 @@ fn numbers_leave_out_what_was_sent_otherwise() {
     let bytes = [encode(3, b"a"), encode(1, b"b"), encode(1000, b"c")].concat();
     assert_eq!(reliable(&mut receiver, 7, 1, &bytes), Accepted::Yes);
     let message = receiver.poll_message().expect("whole");
-    assert_eq!(
-        (message.lane, message.number, message.reliable),
-        (7, 3, true)
-    );
+    assert_eq!((message.lane, message.number, message.reliable), (7, 3, true));
     assert_eq!(numbers_after(&mut receiver), [4, 1004]);
     assert_eq!(receiver.message_number_hint(7), 1005);
 }
 
 fn numbers_after(receiver: &mut Receiver) -> Vec<u64> {
-    std::iter::from_fn(|| receiver.poll_message())
-        .map(|message| message.number)
-        .collect()
+    std::iter::from_fn(|| receiver.poll_message()).map(|message| message.number).collect()
 }
 
 #[test]
 fn every_cut_through_headers_and_payloads() {
-    let bytes = [
-        encode(300, &content(1, 40)),
-        encode(1, b""),
-        encode(2, &content(3, 3)),
-    ]
-    .concat();
+    let bytes = [encode(300, &content(1, 40)), encode(1, b""), encode(2, &content(3, 3))].concat();
     for first in 0..=bytes.len() {
         for second in first..=bytes.len() {
             let mut receiver = Receiver::new(ReceiveLimits::default());
@@ -75,31 +59,18 @@ fn lanes_are_apart() {
     let mut receiver = Receiver::new(ReceiveLimits::default());
     for lane in [0, 254, 7] {
         let bytes = encode(1, &content(u64::from(lane), 3000));
-        assert_eq!(
-            reliable(&mut receiver, lane, 1001, &bytes[1000..]),
-            Accepted::Yes
-        );
+        assert_eq!(reliable(&mut receiver, lane, 1001, &bytes[1000..]), Accepted::Yes);
     }
     assert!(receiver.poll_message().is_none());
     for lane in [7, 0, 254] {
         let bytes = encode(1, &content(u64::from(lane), 3000));
-        assert_eq!(
-            reliable(&mut receiver, lane, 1, &bytes[..1000]),
-            Accepted::Yes
-        );
+        assert_eq!(reliable(&mut receiver, lane, 1, &bytes[..1000]), Accepted::Yes);
         let message = receiver.poll_message().expect("whole");
         assert_eq!((message.lane, message.number), (lane, 1));
         assert_eq!(message.payload, content(u64::from(lane), 3000));
     }
-    let invalid = ReliableSegment {
-        lane: 255,
-        position: 1,
-        data: b"\x00",
-    };
-    assert_eq!(
-        receiver.reliable(&invalid),
-        Ok(Accepted::Refused(Refusal::InvalidLane))
-    );
+    let invalid = ReliableSegment { lane: 255, position: 1, data: b"\x00" };
+    assert_eq!(receiver.reliable(&invalid), Ok(Accepted::Refused(Refusal::InvalidLane)));
 }
 
 #[test]
@@ -114,20 +85,12 @@ fn a_broken_stream_ends_the_connection() {
     ];
     for bytes in table {
         let mut receiver = Receiver::new(ReceiveLimits::default());
-        let segment = ReliableSegment {
-            lane: 3,
-            position: 1,
-            data: bytes,
-        };
+        let segment = ReliableSegment { lane: 3, position: 1, data: bytes };
         assert!(receiver.reliable(&segment).is_err(), "{bytes:x?}");
     }
     for bytes in [&[0x40, 0xc0, 0x84, 0x3d][..], &[0x20, 0x80, 0x80, 0x01]] {
         let mut receiver = Receiver::new(ReceiveLimits::default());
-        assert_eq!(
-            reliable(&mut receiver, 3, 1, bytes),
-            Accepted::Yes,
-            "{bytes:x?}"
-        );
+        assert_eq!(reliable(&mut receiver, 3, 1, bytes), Accepted::Yes, "{bytes:x?}");
     }
 }
 
@@ -138,10 +101,7 @@ fn a_reliable_message_after_a_million_unreliable_ones() {
         let _ = receiver.unreliable(&segment(number, 0, true, b"u"));
         take(&mut receiver);
     }
-    assert_eq!(
-        reliable(&mut receiver, 0, 1, &encode(4_000_500, b"r")),
-        Accepted::Yes
-    );
+    assert_eq!(reliable(&mut receiver, 0, 1, &encode(4_000_500, b"r")), Accepted::Yes);
     assert_eq!(numbers(&mut receiver), [4_000_500]);
 }
 
@@ -150,26 +110,14 @@ fn linger_takes_reliable_data_for_received_and_refuses_the_rest() {
     let mut receiver = Receiver::new(ReceiveLimits::default());
     let bytes = stream_of(&[3000, 3000]);
     assert_eq!(reliable(&mut receiver, 0, 1, &bytes[..1000]), Accepted::Yes);
-    assert_eq!(
-        reliable(&mut receiver, 0, 2001, &bytes[2000..]),
-        Accepted::Yes
-    );
+    assert_eq!(reliable(&mut receiver, 0, 2001, &bytes[2000..]), Accepted::Yes);
     let _ = receiver.unreliable(&segment(9, 5, true, b"part"));
     receiver.discard();
     check(&receiver);
-    assert_eq!(
-        (receiver.buffered_bytes(), receiver.unread_messages()),
-        (0, 0)
-    );
-    assert_eq!(
-        reliable(&mut receiver, 0, 1001, &bytes[1000..2000]),
-        Accepted::Yes
-    );
+    assert_eq!((receiver.buffered_bytes(), receiver.unread_messages()), (0, 0));
+    assert_eq!(reliable(&mut receiver, 0, 1001, &bytes[1000..2000]), Accepted::Yes);
     // Nonsense matters no more, and far ahead is as good as in order.
-    assert_eq!(
-        reliable(&mut receiver, 0, 1 << 40, &[0x80; 50]),
-        Accepted::Yes
-    );
+    assert_eq!(reliable(&mut receiver, 0, 1 << 40, &[0x80; 50]), Accepted::Yes);
     assert_eq!(receiver.stream_position_hint(0), (1 << 40) + 50);
     assert_eq!(
         receiver.unreliable(&segment(10, 0, true, b"x")),
@@ -181,10 +129,7 @@ fn linger_takes_reliable_data_for_received_and_refuses_the_rest() {
     };
     assert_eq!(receiver.extended(&unordered), Accepted::Yes);
     assert!(receiver.poll_message().is_none());
-    assert_eq!(
-        (receiver.buffered_bytes(), receiver.unread_messages()),
-        (0, 0)
-    );
+    assert_eq!((receiver.buffered_bytes(), receiver.unread_messages()), (0, 0));
 }
 
 #[test]
@@ -200,11 +145,7 @@ fn small_messages_share_blocks_and_the_blocks_are_used_again() {
         receiver.consumed(1, 100);
         addresses.insert(message.payload.as_ptr() as usize / 65536);
     }
-    assert!(
-        addresses.len() <= 3,
-        "{} blocks for messages dropped at once",
-        addresses.len()
-    );
+    assert!(addresses.len() <= 3, "{} blocks for messages dropped at once", addresses.len());
     receiver.release_idle();
 }
 
@@ -216,13 +157,8 @@ struct Cut {
 }
 
 fn cuts() -> impl Strategy<Value = Vec<Cut>> {
-    let cut = (any::<prop::sample::Index>(), 0usize..300, any::<bool>()).prop_map(
-        |(start, len, consume)| Cut {
-            start,
-            len,
-            consume,
-        },
-    );
+    let cut = (any::<prop::sample::Index>(), 0usize..300, any::<bool>())
+        .prop_map(|(start, len, consume)| Cut { start, len, consume });
     prop::collection::vec(cut, 0..60)
 }
 

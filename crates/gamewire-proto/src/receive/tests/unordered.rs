@@ -2,10 +2,8 @@ use super::*;
 
 fn extended(receiver: &mut Receiver, segment: UnreliableSegment<'_>) -> Accepted {
     receiver.begin_packet();
-    let accepted = receiver.extended(&ExtendedSegment {
-        kind: SegmentKind::ReliableUnordered,
-        segment,
-    });
+    let accepted =
+        receiver.extended(&ExtendedSegment { kind: SegmentKind::ReliableUnordered, segment });
     check(receiver);
     accepted
 }
@@ -15,10 +13,7 @@ fn delivered_as_they_complete_once_each() {
     let mut receiver = Receiver::new(ReceiveLimits::default());
     for number in [3, 1, 3, 2, 1, 900, 2] {
         let data = content(number, 20);
-        assert_eq!(
-            extended(&mut receiver, segment(number, 0, true, &data)),
-            Accepted::Yes
-        );
+        assert_eq!(extended(&mut receiver, segment(number, 0, true, &data)), Accepted::Yes);
     }
     let message = receiver.poll_message().expect("whole");
     assert_eq!((message.number, message.reliable), (3, true));
@@ -29,24 +24,12 @@ fn delivered_as_they_complete_once_each() {
 #[test]
 fn nothing_is_lost_while_it_is_unfinished() {
     let mut receiver = Receiver::new(ReceiveLimits::default());
-    assert_eq!(
-        extended(&mut receiver, segment(5, 0, false, b"abc")),
-        Accepted::Yes
-    );
+    assert_eq!(extended(&mut receiver, segment(5, 0, false, b"abc")), Accepted::Yes);
     let last = 5 + UNORDERED_WINDOW - 1;
-    assert_eq!(
-        extended(&mut receiver, segment(last, 0, true, b"x")),
-        Accepted::Yes
-    );
+    assert_eq!(extended(&mut receiver, segment(last, 0, true, b"x")), Accepted::Yes);
     let beyond = segment(last + 1, 0, true, b"x");
-    assert_eq!(
-        extended(&mut receiver, beyond),
-        Accepted::Refused(Refusal::FarAhead)
-    );
-    assert_eq!(
-        extended(&mut receiver, segment(5, 3, true, b"d")),
-        Accepted::Yes
-    );
+    assert_eq!(extended(&mut receiver, beyond), Accepted::Refused(Refusal::FarAhead));
+    assert_eq!(extended(&mut receiver, segment(5, 3, true, b"d")), Accepted::Yes);
     assert_eq!(extended(&mut receiver, beyond), Accepted::Yes);
     assert_eq!(numbers(&mut receiver), [last, 5, last + 1]);
 }
@@ -55,50 +38,23 @@ fn nothing_is_lost_while_it_is_unfinished() {
 fn too_large_and_contradictory_ones_are_refused() {
     let mut receiver = Receiver::new(limits(10_000, 100));
     let impossible = Accepted::Refused(Refusal::Impossible);
-    assert_eq!(
-        extended(&mut receiver, segment(1, 50, false, &[0; 51])),
-        impossible
-    );
-    assert_eq!(
-        extended(&mut receiver, segment(1, u32::MAX, true, &[0; 51])),
-        impossible
-    );
-    assert_eq!(
-        extended(&mut receiver, segment(1, 50, true, &[0; 50])),
-        Accepted::Yes
-    );
-    assert_eq!(
-        extended(&mut receiver, segment(1, 50, true, &[0; 49])),
-        impossible
-    );
-    assert_eq!(
-        extended(&mut receiver, segment(1, 0, true, &[0; 99])),
-        impossible
-    );
+    assert_eq!(extended(&mut receiver, segment(1, 50, false, &[0; 51])), impossible);
+    assert_eq!(extended(&mut receiver, segment(1, u32::MAX, true, &[0; 51])), impossible);
+    assert_eq!(extended(&mut receiver, segment(1, 50, true, &[0; 50])), Accepted::Yes);
+    assert_eq!(extended(&mut receiver, segment(1, 50, true, &[0; 49])), impossible);
+    assert_eq!(extended(&mut receiver, segment(1, 0, true, &[0; 99])), impossible);
     assert_eq!(receiver.buffered_bytes(), 50);
 }
 
 #[test]
 fn a_full_queue_refuses_and_nothing_changes() {
-    let mut receiver = Receiver::new(ReceiveLimits {
-        buffer_messages: 1,
-        ..limits(4000, 2000)
-    });
-    assert_eq!(
-        extended(&mut receiver, segment(1, 0, true, b"a")),
-        Accepted::Yes
-    );
+    let mut receiver = Receiver::new(ReceiveLimits { buffer_messages: 1, ..limits(4000, 2000) });
+    assert_eq!(extended(&mut receiver, segment(1, 0, true, b"a")), Accepted::Yes);
     let full = Accepted::Refused(Refusal::QueueFull);
     assert_eq!(extended(&mut receiver, segment(2, 0, true, b"b")), full);
-    assert_eq!(
-        extended(&mut receiver, segment(1, 0, true, b"a")),
-        Accepted::Yes
-    );
+    assert_eq!(extended(&mut receiver, segment(1, 0, true, b"a")), Accepted::Yes);
     assert_eq!(numbers(&mut receiver), [1]);
-    assert_eq!(
-        extended(&mut receiver, segment(2, 0, true, b"b")),
-        Accepted::Yes
-    );
+    assert_eq!(extended(&mut receiver, segment(2, 0, true, b"b")), Accepted::Yes);
     assert_eq!(numbers(&mut receiver), [2]);
 }
 

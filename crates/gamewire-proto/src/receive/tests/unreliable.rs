@@ -10,14 +10,9 @@ fn give(receiver: &mut Receiver, segment: &UnreliableSegment<'_>) {
 fn whole_messages_are_delivered_at_once_and_once() {
     let mut receiver = Receiver::new(ReceiveLimits::default());
     for number in [5, 1, 5, 9, 9, 1, 2] {
-        give(
-            &mut receiver,
-            &segment(number, 0, true, &content(number, 50)),
-        );
+        give(&mut receiver, &segment(number, 0, true, &content(number, 50)));
     }
-    let expected: Vec<_> = [5, 1, 9, 2]
-        .map(|number| (number, content(number, 50)))
-        .into();
+    let expected: Vec<_> = [5, 1, 9, 2].map(|number| (number, content(number, 50))).into();
     assert_eq!(take(&mut receiver), expected);
     assert_eq!(receiver.message_number_hint(0), 10);
 }
@@ -26,22 +21,12 @@ fn whole_messages_are_delivered_at_once_and_once() {
 fn fragments_in_any_order() {
     let whole = content(1, 3500);
     let parts = [(0, 1000), (1000, 2000), (2000, 3500)];
-    for order in [
-        [0, 1, 2],
-        [0, 2, 1],
-        [1, 0, 2],
-        [1, 2, 0],
-        [2, 0, 1],
-        [2, 1, 0],
-    ] {
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         let mut receiver = Receiver::new(ReceiveLimits::default());
         for _ in 0..3 {
             for index in order {
                 let (from, to) = parts[index];
-                give(
-                    &mut receiver,
-                    &segment(1, from as u32, to == 3500, &whole[from..to]),
-                );
+                give(&mut receiver, &segment(1, from as u32, to == 3500, &whole[from..to]));
             }
         }
         assert_eq!(take(&mut receiver), [(1, whole.clone())], "{order:?}");
@@ -77,10 +62,7 @@ fn unfinished_messages_are_given_up_oldest_first() {
     for number in 1..=1000 {
         give(&mut receiver, &segment(number, 0, false, &[1; 100]));
     }
-    assert_eq!(
-        receiver.fragments.check(),
-        (MAX_PARTIAL_SEGMENTS, MAX_PARTIAL_SEGMENTS)
-    );
+    assert_eq!(receiver.fragments.check(), (MAX_PARTIAL_SEGMENTS, MAX_PARTIAL_SEGMENTS));
     give(&mut receiver, &segment(1000, 100, true, b"x"));
     give(&mut receiver, &segment(2, 100, true, b"x"));
     assert_eq!(numbers(&mut receiver), [1000]);
@@ -88,31 +70,19 @@ fn unfinished_messages_are_given_up_oldest_first() {
 
 #[test]
 fn a_full_queue_refuses() {
-    let mut receiver = Receiver::new(ReceiveLimits {
-        buffer_messages: 2,
-        ..limits(4000, 2000)
-    });
+    let mut receiver = Receiver::new(ReceiveLimits { buffer_messages: 2, ..limits(4000, 2000) });
     give(&mut receiver, &segment(1, 0, true, b"a"));
     give(&mut receiver, &segment(2, 0, true, b"b"));
     let third = segment(3, 0, true, b"c");
-    assert_eq!(
-        receiver.unreliable(&third),
-        Accepted::Refused(Refusal::QueueFull)
-    );
+    assert_eq!(receiver.unreliable(&third), Accepted::Refused(Refusal::QueueFull));
     assert_eq!(numbers(&mut receiver), [1, 2]);
     give(&mut receiver, &third);
     assert_eq!(numbers(&mut receiver), [3]);
     for number in [4, 5] {
-        let expected = if number == 4 {
-            Accepted::Yes
-        } else {
-            Accepted::Refused(Refusal::BufferFull)
-        };
+        let expected =
+            if number == 4 { Accepted::Yes } else { Accepted::Refused(Refusal::BufferFull) };
         let large = content(number, 2000);
-        assert_eq!(
-            receiver.unreliable(&segment(number, 0, true, &large)),
-            expected
-        );
+        assert_eq!(receiver.unreliable(&segment(number, 0, true, &large)), expected);
         receiver.set_limits(limits(3000, 2000));
     }
 }
@@ -128,10 +98,7 @@ fn sequenced_drops_what_is_older() {
             let accepted = if by_lane {
                 receiver.unreliable(&segment)
             } else {
-                receiver.extended(&ExtendedSegment {
-                    kind: SegmentKind::Sequenced,
-                    segment,
-                })
+                receiver.extended(&ExtendedSegment { kind: SegmentKind::Sequenced, segment })
             };
             assert_eq!(accepted, Accepted::Yes);
             check(&receiver);
@@ -143,10 +110,7 @@ fn sequenced_drops_what_is_older() {
         give(segment(3, 5, true, b"x"));
         give(segment(7, 3, true, b"er"));
         give(segment(6, 0, true, b"six"));
-        assert_eq!(
-            take(&mut receiver),
-            [(5, b"five".to_vec()), (7, b"newer".to_vec())]
-        );
+        assert_eq!(take(&mut receiver), [(5, b"five".to_vec()), (7, b"newer".to_vec())]);
         assert_eq!(receiver.buffered_bytes(), 0);
     }
 }

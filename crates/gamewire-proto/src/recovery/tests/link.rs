@@ -80,10 +80,7 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn new(first_packet: u64) -> Self {
-        let config = SendConfig {
-            buffer_bytes: 1 << 26,
-            ..SendConfig::default()
-        };
+        let config = SendConfig { buffer_bytes: 1 << 26, ..SendConfig::default() };
         let mut queues = SendQueues::new(config);
         queues.set_peer(PeerLimits::default());
         Self {
@@ -128,10 +125,7 @@ impl Link {
         assert!(writer.stop_waiting(number, before));
         self.queues.fill(self.now, &mut writer, &mut content);
         let len = plaintext.len() + 23;
-        assert_eq!(
-            self.recovery.on_packet_sent(self.now, len, content, ask),
-            number
-        );
+        assert_eq!(self.recovery.on_packet_sent(self.now, len, content, ask), number);
         self.out.push_back((number, plaintext));
         number
     }
@@ -139,10 +133,7 @@ impl Link {
     /// Sends all that is ready and allowed.
     pub(super) fn send_all(&mut self) {
         while self.recovery.may_send()
-            && self
-                .queues
-                .ready_at(self.now)
-                .is_some_and(|ready| ready <= self.now)
+            && self.queues.ready_at(self.now).is_some_and(|ready| ready <= self.now)
         {
             self.send(false);
         }
@@ -197,10 +188,7 @@ impl Link {
     pub(super) fn hear(&mut self, index: usize) -> Option<AckReport> {
         let frame = self.back.remove(index)?;
         let frame = read_ack(&frame, self.recovery.last_sent());
-        match self
-            .recovery
-            .on_ack(self.now, &frame, &mut self.queues, &mut self.ledger)
-        {
+        match self.recovery.on_ack(self.now, &frame, &mut self.queues, &mut self.ledger) {
             AckOutcome::Processed(report) => Some(report),
             AckOutcome::NeverSent => panic!("the model acknowledges what it has"),
         }
@@ -213,29 +201,20 @@ impl Link {
         delay: Option<u16>,
         blocks: &[(u32, u32)],
     ) -> AckOutcome {
-        let blocks: Vec<AckBlock> = blocks
-            .iter()
-            .map(|&(acked, missing)| AckBlock { acked, missing })
-            .collect();
+        let blocks: Vec<AckBlock> =
+            blocks.iter().map(|&(acked, missing)| AckBlock { acked, missing }).collect();
         let mut frame = Vec::new();
         PacketWriter::new(&mut frame, 10_000).ack(latest, delay, true, &blocks);
         let frame = read_ack(&frame, latest);
-        self.recovery
-            .on_ack(self.now, &frame, &mut self.queues, &mut self.ledger)
+        self.recovery.on_ack(self.now, &frame, &mut self.queues, &mut self.ledger)
     }
 
     /// The timers that are due fire; probes go out.
     pub(super) fn timers(&mut self) {
-        if self
-            .recovery
-            .deadline()
-            .is_none_or(|deadline| deadline > self.now)
-        {
+        if self.recovery.deadline().is_none_or(|deadline| deadline > self.now) {
             return;
         }
-        let probe = self
-            .recovery
-            .on_timeout(self.now, &mut self.queues, &mut self.ledger);
+        let probe = self.recovery.on_timeout(self.now, &mut self.queues, &mut self.ledger);
         for _ in 0..probe.map_or(0, |probe| probe.packets) {
             self.send(true);
         }
@@ -258,10 +237,6 @@ impl Link {
                 return;
             }
         }
-        panic!(
-            "never settled: {:?} {:?}",
-            self.queues.backlog(),
-            self.recovery
-        );
+        panic!("never settled: {:?} {:?}", self.queues.backlog(), self.recovery);
     }
 }

@@ -34,25 +34,9 @@ struct ModelLane {
 /// What was read from a packet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Seen {
-    Reliable {
-        lane: u16,
-        position: u64,
-        len: usize,
-    },
-    Unreliable {
-        lane: u16,
-        number: u64,
-        offset: u32,
-        len: usize,
-        last: bool,
-    },
-    Extended {
-        kind: SegmentKind,
-        number: u64,
-        offset: u32,
-        len: usize,
-        last: bool,
-    },
+    Reliable { lane: u16, position: u64, len: usize },
+    Unreliable { lane: u16, number: u64, offset: u32, len: usize, last: bool },
+    Extended { kind: SegmentKind, number: u64, offset: u32, len: usize, last: bool },
 }
 
 /// See the module's documentation. Ends the test where Valve's receiver would end the connection.
@@ -73,10 +57,7 @@ impl FrameHints for Hints<'_> {
     }
 
     fn stream_position(&self, lane: u16) -> u64 {
-        self.0
-            .lanes
-            .get(&lane)
-            .map_or(0, |lane| lane.contiguous as u64)
+        self.0.lanes.get(&lane).map_or(0, |lane| lane.contiguous as u64)
     }
 
     fn last_sent_packet(&self) -> u64 {
@@ -103,48 +84,22 @@ impl Model {
                 Frame::Ack(_) => {}
                 Frame::Reliable(segment) => {
                     let (lane, position) = (segment.lane, segment.position);
-                    seen.push(Seen::Reliable {
-                        lane,
-                        position,
-                        len: segment.data.len(),
-                    });
+                    seen.push(Seen::Reliable { lane, position, len: segment.data.len() });
                     self.stream(lane, position, segment.data);
                 }
                 Frame::Unreliable(segment) => {
-                    let UnreliableSegment {
-                        lane,
-                        message_number: number,
-                        offset,
-                        last,
-                        data,
-                    } = segment;
-                    seen.push(Seen::Unreliable {
-                        lane,
-                        number,
-                        offset,
-                        len: data.len(),
-                        last,
-                    });
+                    let UnreliableSegment { lane, message_number: number, offset, last, data } =
+                        segment;
+                    seen.push(Seen::Unreliable { lane, number, offset, len: data.len(), last });
                     if let Some(message) = self.part(&segment, true) {
                         self.unreliable.push(message);
                     }
                 }
                 Frame::Extended(extended) => {
-                    let UnreliableSegment {
-                        message_number: number,
-                        offset,
-                        last,
-                        data,
-                        ..
-                    } = extended.segment;
+                    let UnreliableSegment { message_number: number, offset, last, data, .. } =
+                        extended.segment;
                     let (kind, len) = (extended.kind, data.len());
-                    seen.push(Seen::Extended {
-                        kind,
-                        number,
-                        offset,
-                        len,
-                        last,
-                    });
+                    seen.push(Seen::Extended { kind, number, offset, len, last });
                     let reliable = kind == SegmentKind::ReliableUnordered;
                     match (self.part(&extended.segment, !reliable), reliable) {
                         (Some(message), true) => self.unordered.push(message),
@@ -167,11 +122,7 @@ impl Model {
             assert!(kept.is_none_or(|kept| kept == byte), "the stream changed");
             *kept = Some(byte);
         }
-        while lane
-            .stream
-            .get(lane.contiguous)
-            .is_some_and(Option::is_some)
-        {
+        while lane.stream.get(lane.contiguous).is_some_and(Option::is_some) {
             lane.contiguous += 1;
         }
         loop {
@@ -188,27 +139,13 @@ impl Model {
                 break;
             }
             let number = lane.told_number + header.number_increment;
-            assert!(
-                header.number_increment <= 1_000_000,
-                "Valve's receiver gives up here"
-            );
-            assert!(
-                number <= lane.seen + 10_000,
-                "Valve's receiver gives up here"
-            );
+            assert!(header.number_increment <= 1_000_000, "Valve's receiver gives up here");
+            assert!(number <= lane.seen + 10_000, "Valve's receiver gives up here");
             lane.told_number = number;
             lane.seen = lane.seen.max(number);
-            let payload = lane.stream[lane.parsed + len..end]
-                .iter()
-                .flatten()
-                .copied()
-                .collect();
+            let payload = lane.stream[lane.parsed + len..end].iter().flatten().copied().collect();
             lane.parsed = end;
-            self.reliable.push(Delivered {
-                lane: index,
-                number,
-                payload,
-            });
+            self.reliable.push(Delivered { lane: index, number, payload });
         }
     }
 
@@ -241,11 +178,7 @@ impl Model {
         }
         lane.parts.remove(&segment.message_number);
         lane.whole.insert(segment.message_number, true);
-        Some(Delivered {
-            lane: segment.lane,
-            number: segment.message_number,
-            payload,
-        })
+        Some(Delivered { lane: segment.lane, number: segment.message_number, payload })
     }
 }
 

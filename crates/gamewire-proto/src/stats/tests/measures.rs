@@ -89,14 +89,8 @@ fn ntiles_are_nearest_ranks_and_need_samples() {
     assert_eq!(tiles(0), [None; 7]);
     assert_eq!(tiles(1), [None; 7]);
     assert_eq!(tiles(2), [None, None, None, Some(1), None, None, None]);
-    assert_eq!(
-        tiles(4),
-        [None, None, Some(1), Some(2), Some(3), None, None]
-    );
-    assert_eq!(
-        tiles(20),
-        [None, Some(1), Some(5), Some(10), Some(15), Some(19), None]
-    );
+    assert_eq!(tiles(4), [None, None, Some(1), Some(2), Some(3), None, None]);
+    assert_eq!(tiles(20), [None, Some(1), Some(5), Some(10), Some(15), Some(19), None]);
     assert_eq!(tiles(50), [1, 3, 13, 25, 38, 48, 49].map(Some));
     assert_eq!(tiles(200), [4, 10, 50, 100, 150, 190, 196].map(Some));
 }
@@ -114,10 +108,7 @@ fn the_reservoir_is_bounded_fair_and_reproducible() {
     let tiles = fill();
     assert_eq!(tiles, fill());
     for (tile, ideal) in tiles.into_iter().zip([2_500i64, 25_000, 47_500]) {
-        assert!(
-            (i64::from(tile) - ideal).abs() < 4_000,
-            "{tile} instead of {ideal}"
-        );
+        assert!((i64::from(tile) - ideal).abs() < 4_000, "{tile} instead of {ideal}");
     }
     let mut reservoir = Reservoir::default();
     for _ in 0..100_000 {
@@ -145,22 +136,9 @@ fn ping_averages_three_samples_apart_in_time() {
     for (at, sample, [smoothed, rounded, best, worst, min]) in table {
         link.on_ping_sample(at_ms(at), Duration::from_micros(sample));
         let summary = link.snapshot(at_ms(at)).ping.unwrap();
-        let got = [
-            summary.smoothed,
-            summary.best_recent,
-            summary.worst_recent,
-            summary.min,
-        ];
-        assert_eq!(
-            got,
-            [smoothed, best, worst, min].map(Duration::from_micros),
-            "at {at}"
-        );
-        assert_eq!(
-            link.ping().smoothed_ms().map(u64::from),
-            Some(rounded),
-            "at {at}"
-        );
+        let got = [summary.smoothed, summary.best_recent, summary.worst_recent, summary.min];
+        assert_eq!(got, [smoothed, best, worst, min].map(Duration::from_micros), "at {at}");
+        assert_eq!(link.ping().smoothed_ms().map(u64::from), Some(rounded), "at {at}");
     }
     let ping = link.snapshot(at_ms(900)).local_lifetime.ping;
     assert_eq!(ping.histogram.counts, [0, 3, 1, 1, 0, 0, 0, 0, 1]);
@@ -174,10 +152,7 @@ fn an_endless_ping_overflows_nothing() {
     link.on_ping_sample(at_ms(0), Duration::MAX);
     link.on_ping_sample(at_ms(100), Duration::MAX);
     link.on_ping_sample(at_ms(200), Duration::MAX);
-    assert_eq!(
-        link.ping().smoothed(),
-        Some(Duration::from_micros(u32::MAX.into()))
-    );
+    assert_eq!(link.ping().smoothed(), Some(Duration::from_micros(u32::MAX.into())));
     assert_eq!(link.reply_timeout(), MAX_REPLY_TIMEOUT);
 }
 
@@ -191,14 +166,8 @@ fn rates_follow_within_a_second_and_fall_to_zero() {
     }
     let status = link.real_time(at_ms(3000));
     assert!((status.in_packets_per_s - 100.0).abs() < 1.5, "{status:?}");
-    assert!(
-        (status.in_bytes_per_s - 100_000.0).abs() < 1500.0,
-        "{status:?}"
-    );
-    assert!(
-        (status.out_bytes_per_s - 10_000.0).abs() < 150.0,
-        "{status:?}"
-    );
+    assert!((status.in_bytes_per_s - 100_000.0).abs() < 1500.0, "{status:?}");
+    assert!((status.out_bytes_per_s - 10_000.0).abs() < 150.0, "{status:?}");
     // Ten times as many from here.
     for step in 0..1125 {
         link.on_packet_received(at_us(3_000_000 + step * 1000), 1000, Arrival::InOrder, None);
@@ -225,12 +194,8 @@ fn every_arrival_is_counted_where_it_belongs() {
     let arrivals = [
         Arrival::InOrder,
         Arrival::Gap { missing: 1 },
-        Arrival::Gap {
-            missing: LURCH_MISSING - 1,
-        },
-        Arrival::Gap {
-            missing: LURCH_MISSING,
-        },
+        Arrival::Gap { missing: LURCH_MISSING - 1 },
+        Arrival::Gap { missing: LURCH_MISSING },
         Arrival::Gap { missing: u64::MAX },
         Arrival::OutOfOrder,
         Arrival::OutOfOrderCorrected,
@@ -250,10 +215,7 @@ fn every_arrival_is_counted_where_it_belongs() {
         lurch: 3,
     };
     assert_eq!(lifetime.sequence, expected);
-    assert_eq!(
-        (lifetime.packets_received, lifetime.bytes_received),
-        (9, 450)
-    );
+    assert_eq!((lifetime.packets_received, lifetime.bytes_received), (9, 450));
     // 9 received of 107 expected; 5 of the 9 out of sequence.
     let now = link.snapshot(at_ms(1)).local_instantaneous;
     assert_eq!(now.dropped_fraction, Some((98.0f64 / 107.0) as f32));
@@ -316,41 +278,23 @@ fn local_quality_is_of_the_last_seconds() {
     let mut link = link();
     assert_eq!(link.quality_local(at_ms(0)), None);
     for step in 0..50 {
-        let arrival = if step == 25 {
-            Arrival::Gap { missing: 50 }
-        } else {
-            Arrival::InOrder
-        };
+        let arrival = if step == 25 { Arrival::Gap { missing: 50 } } else { Arrival::InOrder };
         link.on_packet_received(at_ms(step * 100), 50, arrival, None);
     }
     assert_eq!(link.quality_local(at_ms(4900)), Some(0.5));
     for step in 50..100 {
         link.on_packet_received(at_ms(step * 100), 50, Arrival::InOrder, None);
     }
-    assert_eq!(
-        link.quality_local(at_ms(9900)),
-        Some((100.0f64 / 150.0) as f32)
-    );
+    assert_eq!(link.quality_local(at_ms(9900)), Some((100.0f64 / 150.0) as f32));
     for step in 100..150 {
         link.on_packet_received(at_ms(step * 100), 50, Arrival::InOrder, None);
     }
-    assert_eq!(
-        link.quality_local(at_ms(14_900)),
-        Some(1.0),
-        "the loss was ten seconds ago"
-    );
+    assert_eq!(link.quality_local(at_ms(14_900)), Some(1.0), "the loss was ten seconds ago");
     assert_eq!(link.quality_local(at_ms(20_000)), Some(1.0));
-    assert_eq!(
-        link.quality_local(at_ms(20_001)),
-        None,
-        "ten seconds of silence"
-    );
+    assert_eq!(link.quality_local(at_ms(20_001)), None, "ten seconds of silence");
     let quality = link.snapshot(at_ms(20_001)).local_lifetime.quality;
     assert_eq!(quality.histogram.counts, [1, 0, 0, 0, 0, 0, 1, 0, 0]);
-    assert_eq!(
-        (quality.ntile_50th_pct, quality.ntile_25th_pct),
-        (Some(50), None)
-    );
+    assert_eq!((quality.ntile_50th_pct, quality.ntile_25th_pct), (Some(50), None));
 }
 
 #[test]
@@ -375,38 +319,17 @@ fn jitter_is_the_change_of_spacing() {
         assert_eq!(link.take_max_jitter_us(), None, "cleared by reading");
     }
     let snapshot = link.snapshot(at_ms(600));
-    assert_eq!(
-        snapshot.local_lifetime.jitter.histogram.counts,
-        [2, 1, 0, 1, 1, 0]
-    );
-    assert_eq!(
-        snapshot.local_instantaneous.peak_jitter_us,
-        Some(10_000),
-        "not cleared by reading"
-    );
+    assert_eq!(snapshot.local_lifetime.jitter.histogram.counts, [2, 1, 0, 1, 1, 0]);
+    assert_eq!(snapshot.local_instantaneous.peak_jitter_us, Some(10_000), "not cleared by reading");
     link.on_packet_received(at_ms(5000), 50, Arrival::InOrder, Some(1));
-    assert_eq!(
-        link.snapshot(at_ms(5000))
-            .local_instantaneous
-            .peak_jitter_us,
-        Some(10_000)
-    );
+    assert_eq!(link.snapshot(at_ms(5000)).local_instantaneous.peak_jitter_us, Some(10_000));
     link.on_packet_received(at_ms(10_000), 50, Arrival::InOrder, Some(1));
-    assert_eq!(
-        link.snapshot(at_ms(10_000))
-            .local_instantaneous
-            .peak_jitter_us,
-        None
-    );
+    assert_eq!(link.snapshot(at_ms(10_000)).local_instantaneous.peak_jitter_us, None);
 }
 
 #[test]
 fn jitter_only_between_neighbours() {
-    for arrival in [
-        Arrival::Gap { missing: 1 },
-        Arrival::OutOfOrder,
-        Arrival::Duplicate,
-    ] {
+    for arrival in [Arrival::Gap { missing: 1 }, Arrival::OutOfOrder, Arrival::Duplicate] {
         let mut link = link();
         link.on_packet_received(at_ms(0), 50, Arrival::InOrder, None);
         link.on_packet_received(at_ms(7), 50, arrival, Some(0));
@@ -429,13 +352,9 @@ fn time_since_the_previous_packet_for_the_header() {
     let mut link = link();
     assert_eq!(link.time_since_previous_sent(at_ms(0)), None);
     link.on_packet_sent(at_ms(0), sent(2, SentContent::AcksOnly, None));
-    for (us, field) in [
-        (0, Some(0)),
-        (15, Some(0)),
-        (16, Some(1)),
-        (249_999, Some(15_624)),
-        (250_000, None),
-    ] {
+    for (us, field) in
+        [(0, Some(0)), (15, Some(0)), (16, Some(1)), (249_999, Some(15_624)), (250_000, None)]
+    {
         assert_eq!(link.time_since_previous_sent(at_us(us)), field, "{us}");
     }
 }

@@ -28,12 +28,7 @@ fn link() -> LinkStats {
 }
 
 fn sent(packet_number: u64, content: SentContent, stats: Option<&UdpStats>) -> SentPacket<'_> {
-    SentPacket {
-        packet_number,
-        bytes: 100,
-        content,
-        stats,
-    }
+    SentPacket { packet_number, bytes: 100, content, stats }
 }
 
 #[test]

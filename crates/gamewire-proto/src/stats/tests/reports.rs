@@ -9,13 +9,7 @@ fn from_peer(
     instantaneous: Option<LinkInstantaneousStats>,
     lifetime: Option<LinkLifetimeStats>,
 ) -> UdpStats {
-    UdpStats {
-        stats: Some(ConnectionQuality {
-            instantaneous,
-            lifetime,
-        }),
-        flags: None,
-    }
+    UdpStats { stats: Some(ConnectionQuality { instantaneous, lifetime }), flags: None }
 }
 
 /// 20.0 s of 10 packets of 100 bytes a second each way, every tenth lost, ping 40 ms.
@@ -25,11 +19,7 @@ fn busy_link() -> LinkStats {
         let now = at_ms(step * 100);
         if step % 10 != 9 {
             let lost_before = step % 10 == 0 && step > 0;
-            let arrival = if lost_before {
-                Arrival::Gap { missing: 1 }
-            } else {
-                Arrival::InOrder
-            };
+            let arrival = if lost_before { Arrival::Gap { missing: 1 } } else { Arrival::InOrder };
             link.on_packet_received(now, 100, arrival, None);
         }
         link.on_ping_sample(now, ms(40));
@@ -48,14 +38,8 @@ fn the_report_of_a_busy_link() {
     assert_eq!(body.packets_dropped_pct, Some(10));
     assert_eq!(body.packets_weird_sequence_pct, Some(0));
     assert_eq!(body.peak_jitter_usec, None);
-    assert_eq!(
-        (body.out_packets_per_sec_x10, body.out_bytes_per_sec),
-        (Some(100), Some(1000))
-    );
-    assert_eq!(
-        (body.in_packets_per_sec_x10, body.in_bytes_per_sec),
-        (Some(90), Some(900))
-    );
+    assert_eq!((body.out_packets_per_sec_x10, body.out_bytes_per_sec), (Some(100), Some(1000)));
+    assert_eq!((body.in_packets_per_sec_x10, body.in_bytes_per_sec), (Some(90), Some(900)));
 
     let lifetime = link.snapshot(at_ms(20_000)).local_lifetime;
     let message = lifetime.to_message();
@@ -80,10 +64,7 @@ fn the_report_of_a_busy_link() {
     };
     assert_eq!(message, expected);
     let mut back = LifetimeStats::from_message(&message);
-    assert_eq!(
-        (back.bytes_sent, back.bytes_received),
-        (20 * 1024, 18 * 1024)
-    );
+    assert_eq!((back.bytes_sent, back.bytes_received), (20 * 1024, 18 * 1024));
     (back.bytes_sent, back.bytes_received) = (lifetime.bytes_sent, lifetime.bytes_received);
     assert_eq!(back, lifetime, "nothing else is lost on the way");
 }
@@ -105,29 +86,21 @@ fn each_field_has_its_place() {
             lurch: 11,
         },
         quality: QualityStats {
-            histogram: QualityHistogram {
-                counts: [21, 22, 23, 24, 25, 26, 27, 28, 29],
-            },
+            histogram: QualityHistogram { counts: [21, 22, 23, 24, 25, 26, 27, 28, 29] },
             ntile_2nd_pct: Some(30),
             ntile_5th_pct: Some(31),
             ntile_25th_pct: Some(32),
             ntile_50th_pct: Some(33),
         },
         ping: PingStats {
-            histogram: PingHistogram {
-                counts: [41, 42, 43, 44, 45, 46, 47, 48, 49],
-            },
+            histogram: PingHistogram { counts: [41, 42, 43, 44, 45, 46, 47, 48, 49] },
             ntile_5th_ms: Some(50),
             ntile_50th_ms: Some(51),
             ntile_75th_ms: Some(52),
             ntile_95th_ms: Some(53),
             ntile_98th_ms: Some(54),
         },
-        jitter: JitterStats {
-            histogram: JitterHistogram {
-                counts: [61, 62, 63, 64, 65, 66],
-            },
-        },
+        jitter: JitterStats { histogram: JitterHistogram { counts: [61, 62, 63, 64, 65, 66] } },
     };
     let message = lifetime.to_message();
     assert_eq!(LifetimeStats::from_message(&message), lifetime);
@@ -136,17 +109,10 @@ fn each_field_has_its_place() {
     let tail = bytes.iter().position(|&byte| byte == 0xa8).unwrap();
     let tail = &bytes[tail..];
     assert_eq!(tail.len() % 3, 0);
-    let pairs: Vec<_> = tail
-        .chunks(3)
-        .map(|b| (u32::from(b[0] & 0x7f) | u32::from(b[1]) << 7, b[2]))
-        .collect();
+    let pairs: Vec<_> =
+        tail.chunks(3).map(|b| (u32::from(b[0] & 0x7f) | u32::from(b[1]) << 7, b[2])).collect();
     let fields = (21..=33u8).chain(41..=54).chain(61..=66);
-    assert_eq!(
-        pairs,
-        fields
-            .map(|field| (u32::from(field) << 3, field))
-            .collect::<Vec<_>>()
-    );
+    assert_eq!(pairs, fields.map(|field| (u32::from(field) << 3, field)).collect::<Vec<_>>());
 }
 
 /// Every bucket and every n-tile filled, with these counters and histogram counts.
@@ -181,9 +147,7 @@ fn crowded(counter: u64, count: u32) -> UdpStats {
             ntile_95th_ms: tile,
             ntile_98th_ms: tile,
         },
-        jitter: JitterStats {
-            histogram: JitterHistogram { counts: [count; 6] },
-        },
+        jitter: JitterStats { histogram: JitterHistogram { counts: [count; 6] } },
     };
     from_peer(None, Some(lifetime.to_message()))
 }
@@ -210,11 +174,7 @@ fn reports_stay_small() {
             lifetime.ping_histogram_25.is_some(),
         ];
         assert_eq!(still, kept, "{counter} {count}: {size} bytes");
-        assert_eq!(
-            lifetime.packets_recv_lurch,
-            Some(counter),
-            "counters always go"
-        );
+        assert_eq!(lifetime.packets_recv_lurch, Some(counter), "counters always go");
     }
 }
 
@@ -229,10 +189,7 @@ fn the_peers_reports_are_kept_with_their_time() {
         ..Default::default()
     };
     link.on_stats_received(at_ms(1), &from_peer(Some(first), None));
-    let lifetime = LinkLifetimeStats {
-        packets_sent: Some(5),
-        ..Default::default()
-    };
+    let lifetime = LinkLifetimeStats { packets_sent: Some(5), ..Default::default() };
     link.on_stats_received(at_ms(2), &from_peer(None, Some(lifetime)));
     let snapshot = link.snapshot(at_ms(3));
     let instantaneous = snapshot.remote_instantaneous.unwrap();
@@ -240,18 +197,9 @@ fn the_peers_reports_are_kept_with_their_time() {
     assert_eq!(instantaneous.stats.out_packets_per_s, 12.3);
     assert!((snapshot.quality_remote.unwrap() - 0.9).abs() < 1e-6);
     let lifetime = snapshot.remote_lifetime.unwrap();
-    assert_eq!(
-        (lifetime.received_at, lifetime.stats.packets_sent),
-        (at_ms(2), 5)
-    );
+    assert_eq!((lifetime.received_at, lifetime.stats.packets_sent), (at_ms(2), 5));
     // Without a body nothing changes; an empty body knows nothing.
-    link.on_stats_received(
-        at_ms(4),
-        &UdpStats {
-            stats: None,
-            flags: Some(2),
-        },
-    );
+    link.on_stats_received(at_ms(4), &UdpStats { stats: None, flags: Some(2) });
     assert!(link.quality_remote().is_some());
     link.on_stats_received(at_ms(5), &from_peer(Some(Default::default()), None));
     assert_eq!(link.quality_remote(), None);
@@ -289,27 +237,15 @@ fn absurd_reports_read_as_unknown() {
     let snapshot = link.snapshot(at_ms(1));
     let stats = snapshot.remote_instantaneous.unwrap().stats;
     assert_eq!((stats.ping_ms, stats.peak_jitter_us), (None, None));
-    assert_eq!(
-        (stats.dropped_fraction, stats.weird_sequence_fraction),
-        (Some(1.0), Some(1.0))
-    );
+    assert_eq!((stats.dropped_fraction, stats.weird_sequence_fraction), (Some(1.0), Some(1.0)));
     assert!(stats.out_packets_per_s.is_finite() && stats.in_bytes_per_s.is_finite());
     assert_eq!(snapshot.quality_remote, Some(0.0));
     let stats = snapshot.remote_lifetime.unwrap().stats;
-    assert_eq!(
-        (stats.bytes_sent, stats.bytes_received),
-        (u64::MAX, u64::MAX)
-    );
+    assert_eq!((stats.bytes_sent, stats.bytes_received), (u64::MAX, u64::MAX));
     assert_eq!(stats.sequence.lurch, u64::MAX);
     assert_eq!(stats.quality.ntile_2nd_pct, Some(100));
-    assert_eq!(
-        (stats.quality.ntile_5th_pct, stats.quality.ntile_50th_pct),
-        (None, None)
-    );
-    assert_eq!(
-        (stats.ping.ntile_50th_ms, stats.ping.ntile_98th_ms),
-        (Some(60_000), None)
-    );
+    assert_eq!((stats.quality.ntile_5th_pct, stats.quality.ntile_50th_pct), (None, None));
+    assert_eq!((stats.ping.ntile_50th_ms, stats.ping.ntile_98th_ms), (Some(60_000), None));
     assert_eq!(stats.quality.histogram.total(), u64::from(u32::MAX));
     assert!(size_of_val(&link) <= 1536);
 }

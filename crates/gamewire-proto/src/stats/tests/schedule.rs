@@ -49,21 +49,10 @@ impl World {
         self.ends[end].on_packet_sent(now, sent(number, content, stats.as_ref()));
         self.sent_at[end].push(now);
         self.ack_at[end] = None;
-        self.log.push(Sent {
-            at: now,
-            from: end,
-            stats: stats.clone(),
-        });
+        self.log.push(Sent { at: now, from: end, stats: stats.clone() });
         if self.connected {
             let arrives = now + ms(DELAY_MS);
-            self.wire.push((
-                arrives,
-                1 - end,
-                number,
-                now,
-                stats,
-                self.newest_received[end],
-            ));
+            self.wire.push((arrives, 1 - end, number, now, stats, self.newest_received[end]));
         }
     }
 
@@ -109,9 +98,8 @@ impl World {
             if acked > 1 {
                 self.ends[to].on_ping_sample(now, rtt.min(ms(2 * DELAY_MS)));
             }
-            let asked = stats.map_or(AckRequest::None, |s| {
-                self.ends[to].on_stats_received(now, &s)
-            });
+            let asked =
+                stats.map_or(AckRequest::None, |s| self.ends[to].on_stats_received(now, &s));
             let ack_at = match asked {
                 AckRequest::None => continue,
                 AckRequest::Delayed => now + ms(50),
@@ -131,38 +119,17 @@ fn an_idle_pair_stays_alive_with_little() {
         assert!(world.now - end.last_received() <= KEEP_ALIVE_AFTER + ms(200));
     }
     // An hour has 360 rounds; each is a ping and its ack, from one end or from both.
-    assert!(
-        (700..=1500).contains(&world.log.len()),
-        "{} packets",
-        world.log.len()
-    );
-    let asking: Vec<_> = world
-        .log
-        .iter()
-        .filter_map(|packet| packet.stats.as_ref())
-        .collect();
-    let bodies: Vec<_> = asking
-        .iter()
-        .filter_map(|stats| stats.stats.as_ref())
-        .collect();
-    assert!(
-        bodies.iter().all(|body| body.instantaneous.is_none()),
-        "nothing happens"
-    );
-    assert!(
-        (2..=16).contains(&bodies.len()),
-        "{} lifetime reports",
-        bodies.len()
-    );
+    assert!((700..=1500).contains(&world.log.len()), "{} packets", world.log.len());
+    let asking: Vec<_> = world.log.iter().filter_map(|packet| packet.stats.as_ref()).collect();
+    let bodies: Vec<_> = asking.iter().filter_map(|stats| stats.stats.as_ref()).collect();
+    assert!(bodies.iter().all(|body| body.instantaneous.is_none()), "nothing happens");
+    assert!((2..=16).contains(&bodies.len()), "{} lifetime reports", bodies.len());
     let mut flags_only = asking.iter().filter(|stats| stats.stats.is_none());
     assert!(flags_only.all(|stats| stats.flags == Some(2)));
     // From one round to the next it is ten seconds.
     let pings: Vec<_> = world.log.iter().filter(|p| p.stats.is_some()).collect();
     assert_eq!(pings[0].at, at_ms(10 * SECOND));
-    for pair in pings
-        .windows(2)
-        .filter(|pair| pair[1].at - pair[0].at > ms(1000))
-    {
+    for pair in pings.windows(2).filter(|pair| pair[1].at - pair[0].at > ms(1000)) {
         let gap = pair[1].at - pair[0].at;
         assert!(gap >= ms(9_900) && gap <= ms(10_200), "{gap:?}");
     }
@@ -207,11 +174,7 @@ fn a_short_timeout_waits_for_four_replies() {
         while late.len() < usize::try_from(timeouts).unwrap() {
             late.push(at);
         }
-        assert_eq!(
-            world.ends[0].timed_out(world.now, timeout),
-            timeouts >= 4,
-            "at {at}"
-        );
+        assert_eq!(world.ends[0].timed_out(world.now, timeout), timeouts >= 4, "at {at}");
     }
     // Each wait starts with the first urgent ping after the last one ended.
     assert_eq!(late[..4], [11_450, 12_700, 14_100, 15_500]);
@@ -237,10 +200,7 @@ fn one_packet_ends_the_alarm() {
     let now = world.now;
     end.on_packet_received(now, 100, Arrival::Duplicate, None);
     end.on_packet_received(now, 100, Arrival::TooOld, None);
-    assert!(
-        end.reply_timeouts() >= 3,
-        "a replayed packet proves nothing"
-    );
+    assert!(end.reply_timeouts() >= 3, "a replayed packet proves nothing");
     assert_eq!(end.last_received(), at_ms(0));
     end.on_packet_received(now, 100, Arrival::OutOfOrder, None);
     assert_eq!((end.reply_timeouts(), end.last_received()), (0, now));
@@ -251,14 +211,9 @@ fn one_packet_ends_the_alarm() {
 #[test]
 fn reply_timeout_follows_the_worst_recent_ping() {
     // (ping ms, timeout ms)
-    for (ping, expected) in [
-        (0, 250),
-        (30, 310),
-        (499, 1248),
-        (500, 1250),
-        (501, 1250),
-        (9999, 1250),
-    ] {
+    for (ping, expected) in
+        [(0, 250), (30, 310), (499, 1248), (500, 1250), (501, 1250), (9999, 1250)]
+    {
         let mut link = link();
         assert_eq!(link.reply_timeout(), ms(1250), "unknown ping");
         link.on_ping_sample(at_ms(0), ms(ping));
@@ -269,32 +224,18 @@ fn reply_timeout_follows_the_worst_recent_ping() {
             Some(at_ms(expected + 200)),
             "a reliable packet's ack may wait"
         );
-        let urgent = UdpStats {
-            stats: None,
-            flags: Some(FLAG_ACK_REQUEST_IMMEDIATE),
-        };
+        let urgent = UdpStats { stats: None, flags: Some(FLAG_ACK_REQUEST_IMMEDIATE) };
         link.on_packet_sent(at_ms(0), sent(3, SentContent::AcksOnly, Some(&urgent)));
-        assert_eq!(
-            link.deadline(),
-            Some(at_ms(expected)),
-            "an urgent one's may not"
-        );
+        assert_eq!(link.deadline(), Some(at_ms(expected)), "an urgent one's may not");
         link.on_packet_sent(at_ms(1), sent(4, SentContent::Reliable, None));
-        assert_eq!(
-            link.deadline(),
-            Some(at_ms(expected)),
-            "later sends do not put it off"
-        );
+        assert_eq!(link.deadline(), Some(at_ms(expected)), "later sends do not put it off");
     }
 }
 
 #[test]
 fn unreliable_data_brings_tracer_pings() {
     let mut link = link();
-    let e2e = Some(UdpStats {
-        stats: None,
-        flags: Some(FLAG_ACK_REQUEST_E2E),
-    });
+    let e2e = Some(UdpStats { stats: None, flags: Some(FLAG_ACK_REQUEST_E2E) });
     link.on_packet_sent(at_ms(100), sent(2, SentContent::Unreliable, None));
     assert_eq!(link.inline_stats_for_packet(at_ms(4999), true), None);
     assert_eq!(
@@ -305,25 +246,14 @@ fn unreliable_data_brings_tracer_pings() {
     assert_eq!(link.inline_stats_for_packet(at_ms(5000), true), e2e);
     assert_eq!(link.deadline(), Some(at_ms(7000)));
     assert_eq!(link.on_timeout(at_ms(6999)), StatsAction::Nothing);
-    assert_eq!(
-        link.on_timeout(at_ms(7000)),
-        StatsAction::Send(SendReason::TracerPing)
-    );
+    assert_eq!(link.on_timeout(at_ms(7000)), StatsAction::Send(SendReason::TracerPing));
     let stats = link.inline_stats_for_packet(at_ms(7000), false);
     assert_eq!(stats, e2e);
     link.on_packet_sent(at_ms(7000), sent(3, SentContent::AcksOnly, stats.as_ref()));
-    assert_eq!(
-        link.inline_stats_for_packet(at_ms(7001), true),
-        None,
-        "asked already"
-    );
+    assert_eq!(link.inline_stats_for_packet(at_ms(7001), true), None, "asked already");
     link.on_packet_received(at_ms(7030), 50, Arrival::InOrder, None);
     link.on_ping_sample(at_ms(7030), ms(30));
-    assert_eq!(
-        link.deadline(),
-        Some(at_ms(17_030)),
-        "nothing flows: only the keep-alive"
-    );
+    assert_eq!(link.deadline(), Some(at_ms(17_030)), "nothing flows: only the keep-alive");
     assert_eq!(link.inline_stats_for_packet(at_ms(12_029), true), None);
     assert_eq!(link.inline_stats_for_packet(at_ms(12_030), true), e2e);
 }
@@ -332,15 +262,9 @@ fn unreliable_data_brings_tracer_pings() {
 fn a_blocked_sender_does_not_spin() {
     let mut link = link();
     assert_eq!(link.deadline(), Some(at_ms(10_000)));
-    assert_eq!(
-        link.on_timeout(at_ms(10_000)),
-        StatsAction::Send(SendReason::KeepAlive)
-    );
+    assert_eq!(link.on_timeout(at_ms(10_000)), StatsAction::Send(SendReason::KeepAlive));
     assert_eq!(link.deadline(), Some(at_ms(10_050)));
-    assert_eq!(
-        link.on_timeout(at_ms(10_050)),
-        StatsAction::Send(SendReason::KeepAlive)
-    );
+    assert_eq!(link.on_timeout(at_ms(10_050)), StatsAction::Send(SendReason::KeepAlive));
     assert_eq!(link.deadline(), Some(at_ms(10_100)));
 }
 
@@ -371,29 +295,18 @@ fn reports_ride_along_as_soon_as_they_may() {
     let taken = reports(&mut link(), 250, true);
     let instantaneous: Vec<u64> = taken.iter().filter(|t| !t.1).map(|t| t.0).collect();
     let lifetime: Vec<u64> = taken.iter().filter(|t| t.1).map(|t| t.0).collect();
-    assert_eq!(
-        instantaneous,
-        (1..=12).map(|round| round * 20).collect::<Vec<_>>()
-    );
+    assert_eq!(instantaneous, (1..=12).map(|round| round * 20).collect::<Vec<_>>());
     assert_eq!(lifetime, [121, 241], "one kind per packet");
 }
 
 #[test]
 fn reports_are_repeated_until_acked() {
     let mut link = link();
-    assert_eq!(
-        reports(&mut link, 32, false),
-        [(20, false), (25, false), (30, false)]
-    );
+    assert_eq!(reports(&mut link, 32, false), [(20, false), (25, false), (30, false)]);
     link.on_packet_lost(29);
     assert_eq!(link.inline_stats_for_packet(at_ms(33 * SECOND), true), None);
     link.on_packet_lost(30);
-    assert!(
-        link.inline_stats_for_packet(at_ms(33 * SECOND), true)
-            .unwrap()
-            .stats
-            .is_some()
-    );
+    assert!(link.inline_stats_for_packet(at_ms(33 * SECOND), true).unwrap().stats.is_some());
 }
 
 #[test]
@@ -406,10 +319,7 @@ fn overdue_reports_are_sent_by_themselves() {
             link.on_ping_sample(at_ms(second * SECOND), ms(20));
         }
         let at = link.deadline().unwrap();
-        assert!(
-            at >= at_ms(25 * SECOND) && at <= at_ms(30 * SECOND),
-            "{at:?}"
-        );
+        assert!(at >= at_ms(25 * SECOND) && at <= at_ms(30 * SECOND), "{at:?}");
         assert_eq!(link.on_timeout(at), StatsAction::Send(SendReason::Stats));
         let stats = link.inline_stats_for_packet(at, false).unwrap();
         assert!(stats.stats.as_ref().unwrap().instantaneous.is_some());
@@ -417,10 +327,7 @@ fn overdue_reports_are_sent_by_themselves() {
         assert!(link.deadline().unwrap() > at);
         due.push(at);
         let again = LinkStats::new(at_ms(0), seed);
-        assert_eq!(
-            format!("{:?}", again.deadline()),
-            format!("{:?}", Some(at_ms(10_000)))
-        );
+        assert_eq!(format!("{:?}", again.deadline()), format!("{:?}", Some(at_ms(10_000))));
     }
     due.sort_unstable();
     due.dedup();
@@ -435,10 +342,7 @@ fn idle_links_report_nothing() {
         link.on_packet_received(now, 50, Arrival::InOrder, None);
         link.on_ping_sample(now, ms(20));
         let stats = link.inline_stats_for_packet(now, true);
-        assert!(
-            stats.is_none_or(|stats| stats.stats.is_none()),
-            "at {second}"
-        );
+        assert!(stats.is_none_or(|stats| stats.stats.is_none()), "at {second}");
         assert_eq!(link.deadline(), Some(now + KEEP_ALIVE_AFTER));
     }
 }
@@ -459,11 +363,7 @@ fn what_the_peer_asks_for() {
     ];
     for (stats, flags, asked) in table {
         let stats = UdpStats { stats, flags };
-        assert_eq!(
-            link().on_stats_received(at_ms(0), &stats),
-            asked,
-            "{stats:?}"
-        );
+        assert_eq!(link().on_stats_received(at_ms(0), &stats), asked, "{stats:?}");
     }
 }
 
@@ -476,9 +376,7 @@ fn an_ack_frame_tells_whether_a_report_arrived() {
         let arrived = matches!(number, 19..=20 | 15 | ..=11);
         let mut link = link();
         assert_eq!(reports(&mut link, 19, false), []);
-        let stats = link
-            .inline_stats_for_packet(at_ms(20 * SECOND), true)
-            .unwrap();
+        let stats = link.inline_stats_for_packet(at_ms(20 * SECOND), true).unwrap();
         assert!(stats.stats.is_some());
         let packet = sent(number, SentContent::AcksOnly, Some(&stats));
         link.on_packet_sent(at_ms(20 * SECOND), packet);

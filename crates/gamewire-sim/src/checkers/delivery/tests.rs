@@ -3,47 +3,23 @@ use gamewire_proto::{lane::DeliveryMode, receive::ReceivedMessage};
 use super::*;
 
 fn name(lane: u16, number: u64) -> MessageName {
-    MessageName {
-        connection: 7,
-        sender: Side::Initiator,
-        lane,
-        number,
-    }
+    MessageName { connection: 7, sender: Side::Initiator, lane, number }
 }
 
 fn judge(checker: &mut DeliveryChecker, what: Observation, side: Side) -> Vec<String> {
     let mut violations = Violations::default();
-    let observed = Observed {
-        at: crate::world::START,
-        connection: 7,
-        side,
-        what,
-    };
+    let observed = Observed { at: crate::world::START, connection: 7, side, what };
     checker.observe(&observed, &mut violations);
-    violations
-        .take()
-        .into_iter()
-        .map(|violation| violation.what)
-        .collect()
+    violations.take().into_iter().map(|violation| violation.what).collect()
 }
 
 fn sent(checker: &mut DeliveryChecker, name: MessageName, reliable: bool) {
-    let what = Observation::Sent {
-        name,
-        len: 20,
-        reliable,
-        may_expire: false,
-    };
+    let what = Observation::Sent { name, len: 20, reliable, may_expire: false };
     assert!(judge(checker, what, Side::Initiator).is_empty());
 }
 
 fn message(name: MessageName, reliable: bool) -> ReceivedMessage {
-    ReceivedMessage {
-        lane: name.lane,
-        number: name.number,
-        reliable,
-        payload: name.content(20),
-    }
+    ReceivedMessage { lane: name.lane, number: name.number, reliable, payload: name.content(20) }
 }
 
 fn comes(checker: &mut DeliveryChecker, message: ReceivedMessage) -> Option<String> {
@@ -51,10 +27,7 @@ fn comes(checker: &mut DeliveryChecker, message: ReceivedMessage) -> Option<Stri
 }
 
 fn checker(mode: DeliveryMode, reliable: bool) -> DeliveryChecker {
-    let rules = DeliveryRules {
-        lanes: vec![mode],
-        unordered_negotiated: true,
-    };
+    let rules = DeliveryRules { lanes: vec![mode], unordered_negotiated: true };
     let mut checker = DeliveryChecker::new(rules);
     for number in 1..=4 {
         sent(&mut checker, name(0, number), reliable);
@@ -123,12 +96,7 @@ fn modes_differ_in_what_they_allow() {
 #[test]
 fn expired_messages_may_be_missing() {
     let mut all = DeliveryChecker::new(DeliveryRules::default());
-    let what = Observation::Sent {
-        name: name(0, 1),
-        len: 20,
-        reliable: true,
-        may_expire: true,
-    };
+    let what = Observation::Sent { name: name(0, 1), len: 20, reliable: true, may_expire: true };
     judge(&mut all, what, Side::Initiator);
     sent(&mut all, name(0, 2), true);
     assert_eq!(all.outstanding_in_all(), 1);

@@ -91,21 +91,14 @@ impl Flow {
         let Some(plain) = plain else { return Ok(()) };
         let lead = number - self.newest_acked;
         if lead > MAX_UNACKED_LEAD + PROBE_ALLOWANCE {
-            return Err(format!(
-                "packet {number} is {lead} past the newest acknowledged one"
-            ));
+            return Err(format!("packet {number} is {lead} past the newest acknowledged one"));
         }
         let mut reader = FrameReader::new(plain, number);
         let mut content = Vec::new();
         loop {
             let last_sent_back = back.map_or(0, |back| back.last_sent);
-            let hints = Hints {
-                lanes: &self.lanes,
-                last_sent_back,
-            };
-            let frame = reader
-                .next(&hints)
-                .map_err(|error| format!("packet {number}: {error}"))?;
+            let hints = Hints { lanes: &self.lanes, last_sent_back };
+            let frame = reader.next(&hints).map_err(|error| format!("packet {number}: {error}"))?;
             let Some(frame) = frame else { break };
             self.check_frame(number, &frame, back, &mut content)
                 .map_err(|what| format!("packet {number}: {what}"))?;
@@ -136,9 +129,7 @@ impl Flow {
                     return Err(format!("stop waiting went back to {before}"));
                 }
                 if *before > self.newest_acked.max(self.first) + 1 {
-                    return Err(format!(
-                        "stop waiting for {before}, which was never acknowledged"
-                    ));
+                    return Err(format!("stop waiting for {before}, which was never acknowledged"));
                 }
                 self.stop_waiting = *before;
                 Ok(())
@@ -173,17 +164,12 @@ impl Flow {
         let flow = self.lanes.entry(lane).or_default();
         let end = flow.stream_end.max(1);
         if range.start > end {
-            return Err(format!(
-                "lane {lane} leaves out stream bytes {end}..{}",
-                range.start
-            ));
+            return Err(format!("lane {lane} leaves out stream bytes {end}..{}", range.start));
         }
         flow.stream_end = end.max(range.end);
         let unacked = flow.stream_end - 1 - flow.acked.total();
         if unacked > MAX_UNACKED_RELIABLE {
-            return Err(format!(
-                "lane {lane} has {unacked} reliable bytes unacknowledged"
-            ));
+            return Err(format!("lane {lane} has {unacked} reliable bytes unacknowledged"));
         }
         Ok(())
     }
@@ -206,10 +192,7 @@ impl Flow {
         self.delivered.insert(number..number + 1);
         let Some(plain) = plain else { return };
         let mut reader = FrameReader::new(plain, number);
-        let hints = Hints {
-            lanes: &self.lanes,
-            last_sent_back: back.last_sent,
-        };
+        let hints = Hints { lanes: &self.lanes, last_sent_back: back.last_sent };
         while let Ok(Some(frame)) = reader.next(&hints) {
             match frame {
                 Frame::StopWaiting { before } => self.floor = self.floor.max(before),
@@ -223,11 +206,7 @@ impl Flow {
     fn on_acked(&mut self, ack: &AckFrame<'_>) {
         for claim in claims(ack) {
             self.newest_acked = self.newest_acked.max(claim.end.saturating_sub(1));
-            let numbers: Vec<u64> = self
-                .unacked
-                .range(claim)
-                .map(|(&number, _)| number)
-                .collect();
+            let numbers: Vec<u64> = self.unacked.range(claim).map(|(&number, _)| number).collect();
             for number in numbers {
                 for (lane, range) in self.unacked.remove(&number).into_iter().flatten() {
                     self.lanes.entry(lane).or_default().acked.insert(range);

@@ -14,12 +14,7 @@ fn hosts() -> [SocketAddr; 2] {
 }
 
 fn rules(plain: bool) -> WireRules {
-    WireRules {
-        plain,
-        mtu: 1300,
-        ids_may_be_wrong: false,
-        first_packet_number: 2,
-    }
+    WireRules { plain, mtu: 1300, ids_may_be_wrong: false, first_packet_number: 2 }
 }
 
 fn checker() -> WireChecker {
@@ -46,22 +41,12 @@ fn packet(side: usize, number: u64, write: impl FnOnce(&mut PacketWriter<'_>)) -
 fn send(checker: &mut WireChecker, side: usize, datagram: &[u8]) -> Vec<String> {
     let hosts = hosts();
     checker.on_sent(START, hosts[side], hosts[1 - side], datagram);
-    checker
-        .violations
-        .take()
-        .into_iter()
-        .map(|violation| violation.what)
-        .collect()
+    checker.violations.take().into_iter().map(|violation| violation.what).collect()
 }
 
 fn deliver(checker: &mut WireChecker, side: usize, datagram: Vec<u8>) {
     let hosts = hosts();
-    let delivery = Delivery {
-        from: hosts[side],
-        to: hosts[1 - side],
-        datagram,
-        altered: false,
-    };
+    let delivery = Delivery { from: hosts[side], to: hosts[1 - side], datagram, altered: false };
     checker.on_delivered(START, &delivery);
 }
 
@@ -71,24 +56,15 @@ fn reliable(position: u64, len: usize) -> impl FnOnce(&mut PacketWriter<'_>) {
 
 #[track_caller]
 fn finds(violations: &[String], what: &str) {
-    assert!(
-        violations.iter().any(|found| found.contains(what)),
-        "{violations:?}: no {what:?}"
-    );
+    assert!(violations.iter().any(|found| found.contains(what)), "{violations:?}: no {what:?}");
 }
 
 #[test]
 fn packet_numbers_rise_by_one() {
     let mut checker = checker();
     assert!(send(&mut checker, 0, &packet(0, 2, reliable(1, 10))).is_empty());
-    finds(
-        &send(&mut checker, 0, &packet(0, 2, reliable(11, 10))),
-        "follows on",
-    );
-    finds(
-        &send(&mut checker, 0, &packet(0, 5, reliable(11, 10))),
-        "follows on",
-    );
+    finds(&send(&mut checker, 0, &packet(0, 2, reliable(11, 10))), "follows on");
+    finds(&send(&mut checker, 0, &packet(0, 5, reliable(11, 10))), "follows on");
 }
 
 #[test]
@@ -102,15 +78,7 @@ fn acks_claim_only_what_arrived() {
         }
     }
     let honest = packet(1, 2, |writer| {
-        writer.ack(
-            5,
-            None,
-            false,
-            &[AckBlock {
-                acked: 2,
-                missing: 1,
-            }],
-        );
+        writer.ack(5, None, false, &[AckBlock { acked: 2, missing: 1 }]);
     });
     assert!(send(&mut checker, 1, &honest).is_empty());
     let lie = packet(1, 3, |writer| {
@@ -118,15 +86,7 @@ fn acks_claim_only_what_arrived() {
     });
     finds(&send(&mut checker, 1, &lie), "claims packet 3");
     let future = packet(1, 4, |writer| {
-        writer.ack(
-            6,
-            None,
-            false,
-            &[AckBlock {
-                acked: 3,
-                missing: 1,
-            }],
-        );
+        writer.ack(6, None, false, &[AckBlock { acked: 3, missing: 1 }]);
     });
     finds(&send(&mut checker, 1, &future), "claims packet 6");
 }
@@ -135,18 +95,11 @@ fn acks_claim_only_what_arrived() {
 fn streams_have_no_holes_and_stay_within_the_window() {
     let mut checker = checker();
     assert!(send(&mut checker, 0, &packet(0, 2, reliable(1, 10))).is_empty());
-    finds(
-        &send(&mut checker, 0, &packet(0, 3, reliable(12, 10))),
-        "leaves out",
-    );
+    finds(&send(&mut checker, 0, &packet(0, 3, reliable(12, 10))), "leaves out");
     let mut position = 11;
     let mut number = 4;
     let found = loop {
-        let found = send(
-            &mut checker,
-            0,
-            &packet(0, number, reliable(position, 1100)),
-        );
+        let found = send(&mut checker, 0, &packet(0, number, reliable(position, 1100)));
         if !found.is_empty() {
             break found;
         }
@@ -194,21 +147,10 @@ fn strangers_are_not_answered_at_length() {
     let [a, b] = hosts();
     let mut checker = WireChecker::new(rules(false));
     let mut short = Vec::new();
-    let message = messages::NoConnection {
-        from_connection_id: Some(1),
-        to_connection_id: Some(2),
-    };
+    let message = messages::NoConnection { from_connection_id: Some(1), to_connection_id: Some(2) };
     udp::encode_no_connection(&message, &mut short);
     let datagram = short.clone();
-    checker.on_delivered(
-        START,
-        &Delivery {
-            from: a,
-            to: b,
-            datagram,
-            altered: false,
-        },
-    );
+    checker.on_delivered(START, &Delivery { from: a, to: b, datagram, altered: false });
     checker.on_sent(START, b, a, &short);
     assert!(checker.violations.is_empty());
     checker.on_sent(START, b, a, &short);

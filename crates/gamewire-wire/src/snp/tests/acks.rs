@@ -17,72 +17,22 @@ fn acks() {
     let table: &[AckRow<'_>] = &[
         (&[0x98, 1, 0, 0, 0], s - 1, Some(0), false, &[]),
         (&[0x98, 0xff, 0xff, 0xff, 0xff], s - 3, None, false, &[]),
+        (&[0x90, 1, 0, 0, 0, 0xfe, 0xff], s - 1, Some(0xfffe), true, &[]),
+        (&[0x90, 0xff, 0xff, 0xff, 0xff, 1, 2], s - 3, Some(0x201), true, &[]),
+        (&[0x99, 1, 0, 5, 0, 0x37], s - 1, Some(5), false, &[block(3, 7)]),
+        (&[0x9e, 1, 0, 5, 0, 0x12, 0x12, 0x12, 0x12, 0x12, 0x12], s - 1, Some(5), false, &six),
         (
-            &[0x90, 1, 0, 0, 0, 0xfe, 0xff],
-            s - 1,
-            Some(0xfffe),
-            true,
-            &[],
-        ),
-        (
-            &[0x90, 0xff, 0xff, 0xff, 0xff, 1, 2],
-            s - 3,
-            Some(0x201),
-            true,
-            &[],
-        ),
-        (
-            &[0x99, 1, 0, 5, 0, 0x37],
-            s - 1,
-            Some(5),
-            false,
-            &[block(3, 7)],
-        ),
-        (
-            &[0x9e, 1, 0, 5, 0, 0x12, 0x12, 0x12, 0x12, 0x12, 0x12],
-            s - 1,
-            Some(5),
-            false,
-            &six,
-        ),
-        (
-            &[
-                0x9f, 1, 0, 5, 0, 7, 0x70, 0x70, 0x70, 0x70, 0x70, 0x70, 0x70,
-            ],
+            &[0x9f, 1, 0, 5, 0, 7, 0x70, 0x70, 0x70, 0x70, 0x70, 0x70, 0x70],
             s - 1,
             Some(5),
             false,
             &seven,
         ),
-        (
-            &[0x9f, 1, 0, 5, 0, 8, 7, 7, 7, 7, 7, 7, 7, 7],
-            s - 1,
-            Some(5),
-            false,
-            &eight,
-        ),
+        (&[0x9f, 1, 0, 5, 0, 8, 7, 7, 7, 7, 7, 7, 7, 7], s - 1, Some(5), false, &eight),
         // 8 = 0 + 1<<3, 300 = 4 + 37<<3, and the largest count.
-        (
-            &[0x99, 1, 0, 5, 0, 0x80, 1],
-            s - 1,
-            Some(5),
-            false,
-            &[block(8, 0)],
-        ),
-        (
-            &[0x99, 1, 0, 5, 0, 0x08, 1],
-            s - 1,
-            Some(5),
-            false,
-            &[block(0, 8)],
-        ),
-        (
-            &[0x99, 1, 0, 5, 0, 0xc9, 37, 1],
-            s - 1,
-            Some(5),
-            false,
-            &[block(300, 9)],
-        ),
+        (&[0x99, 1, 0, 5, 0, 0x80, 1], s - 1, Some(5), false, &[block(8, 0)]),
+        (&[0x99, 1, 0, 5, 0, 0x08, 1], s - 1, Some(5), false, &[block(0, 8)]),
+        (&[0x99, 1, 0, 5, 0, 0xc9, 37, 1], s - 1, Some(5), false, &[block(300, 9)]),
         (
             &[0x99, 1, 0, 5, 0, 0xff, 0xa0, 0x8d, 0x06, 0xa0, 0x8d, 0x06],
             s - 1,
@@ -95,29 +45,20 @@ fn acks() {
         // A frame behind it shows that the blocks end where they should.
         let followed = [bytes, &[0x80, 0]].concat();
         let frames = read(&followed).unwrap();
-        let Frame::Ack(ack) = &frames[0] else {
-            panic!("an ack: {bytes:x?}")
-        };
+        let Frame::Ack(ack) = &frames[0] else { panic!("an ack: {bytes:x?}") };
         assert_eq!((ack.latest, ack.delay), (latest, delay), "{bytes:x?}");
         assert_eq!(ack.blocks().len(), blocks.len());
         assert_eq!(ack.blocks().collect::<Vec<_>>(), blocks, "{bytes:x?}");
         assert_eq!(frames[1..], [stop(PACKET - 1)]);
         for cut in 1..bytes.len() {
-            assert_eq!(
-                read(&bytes[..cut]),
-                Err(FrameError::Truncated),
-                "{bytes:x?} {cut}"
-            );
+            assert_eq!(read(&bytes[..cut]), Err(FrameError::Truncated), "{bytes:x?} {cut}");
         }
 
         let mut out = vec![];
         let mut writer = PacketWriter::new(&mut out, bytes.len());
         assert_eq!(writer.ack(latest, delay, wide, blocks), blocks.len());
         assert_eq!(out, bytes);
-        assert_eq!(
-            PacketWriter::ack_len(blocks),
-            bytes.len() - if wide { 2 } else { 0 }
-        );
+        assert_eq!(PacketWriter::ack_len(blocks), bytes.len() - if wide { 2 } else { 0 });
     }
 }
 
@@ -132,10 +73,7 @@ fn bad_acks() {
         Err(FrameError::Varint)
     );
     let few = Near { sent: 20, ..NEAR };
-    assert_eq!(
-        read_near(&[0x99, 9, 0, 5, 0, 0x74], &few),
-        Err(FrameError::AckRange)
-    );
+    assert_eq!(read_near(&[0x99, 9, 0, 5, 0, 0x74], &few), Err(FrameError::AckRange));
     assert!(read_near(&[0x99, 9, 0, 5, 0, 0x73], &few).is_ok());
     // Later than the last sent: the connection drops the packet, the reader need not.
     let frames = read_near(&[0x98, 99, 0, 5, 0], &few);
@@ -151,19 +89,10 @@ fn acks_that_do_not_fit_leave_out_the_newest() {
         (written, out)
     };
     assert_eq!(PacketWriter::ack_len(&blocks), 9);
-    assert_eq!(
-        write(9, &blocks),
-        (3, vec![0x9b, 0xe8, 3, 4, 0, 0xa1, 1, 0x32, 0x11])
-    );
+    assert_eq!(write(9, &blocks), (3, vec![0x9b, 0xe8, 3, 4, 0, 0xa1, 1, 0x32, 0x11]));
     // 1000 - 11: 989 is the newest of the second block. Its delay is not known.
-    assert_eq!(
-        write(8, &blocks),
-        (2, vec![0x9a, 0xdd, 3, 0xff, 0xff, 0x32, 0x11])
-    );
-    assert_eq!(
-        write(6, &blocks),
-        (1, vec![0x99, 0xd8, 3, 0xff, 0xff, 0x11])
-    );
+    assert_eq!(write(8, &blocks), (2, vec![0x9a, 0xdd, 3, 0xff, 0xff, 0x32, 0x11]));
+    assert_eq!(write(6, &blocks), (1, vec![0x99, 0xd8, 3, 0xff, 0xff, 0x11]));
     assert_eq!(write(5, &blocks), (0, vec![0x98, 0xd6, 3, 0xff, 0xff]));
     assert_eq!(write(4, &blocks), (0, vec![]));
     // Counts over the limit never fit; nor do more than 255 blocks.

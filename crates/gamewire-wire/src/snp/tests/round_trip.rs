@@ -59,13 +59,8 @@ fn write_plans<'a>(
             Plan::Reliable(lane, position, len) => reliable(lane, position, &payload[..len]),
             Plan::Part(kind, lane, number, offset, last, len) => {
                 let data = &payload[payload.len() - len..];
-                let segment = UnreliableSegment {
-                    lane,
-                    message_number: number,
-                    offset,
-                    last,
-                    data,
-                };
+                let segment =
+                    UnreliableSegment { lane, message_number: number, offset, last, data };
                 match kind {
                     Some(kind) => Frame::Extended(ExtendedSegment { kind, segment }),
                     None => Frame::Unreliable(segment),

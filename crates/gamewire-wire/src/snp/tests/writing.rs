@@ -5,10 +5,7 @@ use crate::limits::MAX_EXPLICIT_SEGMENT;
 fn a_full_packet_ends_without_a_size() {
     let mut out = vec![];
     let mut writer = PacketWriter::new(&mut out, 20);
-    assert_eq!(
-        (writer.remaining(), writer.len(), writer.is_empty()),
-        (20, 0, true)
-    );
+    assert_eq!((writer.remaining(), writer.len(), writer.is_empty()), (20, 0, true));
     assert_eq!(writer.reliable_header_len(0, 1), 8);
     assert_eq!(writer.reliable_max_len(0, 1), 13);
     assert_eq!(writer.reliable(0, 1, 14), None);
@@ -30,26 +27,15 @@ fn a_full_packet_ends_without_a_size() {
     let mut out = vec![];
     let mut writer = PacketWriter::new(&mut out, 2000);
     assert_eq!(writer.unreliable_max_len(0, 1, 0), 1995);
-    assert_eq!(
-        writer.unreliable(0, 1, 0, true, MAX_EXPLICIT_SEGMENT + 1),
-        None
-    );
+    assert_eq!(writer.unreliable(0, 1, 0, true, MAX_EXPLICIT_SEGMENT + 1), None);
     assert!(writer.unreliable(0, 1, 0, true, 1995).is_some());
     let mut out = vec![];
     let mut writer = PacketWriter::new(&mut out, 2000);
-    assert!(
-        writer
-            .unreliable(0, 1, 0, true, MAX_EXPLICIT_SEGMENT)
-            .is_some()
-    );
+    assert!(writer.unreliable(0, 1, 0, true, MAX_EXPLICIT_SEGMENT).is_some());
     assert_eq!((out[0], out[5]), (0x34, 0xff));
     // An empty message with and without room behind it.
     let mut out = vec![];
-    assert!(
-        PacketWriter::new(&mut out, 5)
-            .unreliable(0, 1, 0, true, 0)
-            .is_some()
-    );
+    assert!(PacketWriter::new(&mut out, 5).unreliable(0, 1, 0, true, 0).is_some());
     assert_eq!(out, [0x37, 1, 0, 0, 0]);
 }
 
@@ -67,16 +53,10 @@ fn going_back_selects_the_lane_anew() {
         unreliable(3, 8, 1, true, b"g"), // the reliable one counted
     ];
     frames.iter().for_each(|frame| write(&mut writer, frame));
-    let hints = Near {
-        message: 1,
-        stream: 1,
-        sent: 1,
-    };
+    let hints = Near { message: 1, stream: 1, sent: 1 };
     assert_eq!(read_near(&out, &hints).unwrap(), frames);
     assert_eq!(
         out[..20],
-        [
-            0x50, 0xf4, 1, 0, 0, 0, 0, 1, b'a', 0x8f, 0, 0x50, 100, 0, 0, 0, 0, 0, 1, b'b'
-        ]
+        [0x50, 0xf4, 1, 0, 0, 0, 0, 1, b'a', 0x8f, 0, 0x50, 100, 0, 0, 0, 0, 0, 1, b'b']
     );
 }

@@ -34,19 +34,12 @@ fn the_nearest_scope_that_sets_a_value_wins() {
     let all = scopes();
     let [global, interface, listen, connection] = &all;
     let id = ConfigId::NagleTime;
-    assert_eq!(
-        global.get(id),
-        Ok(reading(5000, false)),
-        "the default is the global scope's own"
-    );
+    assert_eq!(global.get(id), Ok(reading(5000, false)), "the default is the global scope's own");
     assert_eq!(connection.get(id), Ok(reading(5000, true)));
     for (depth, scope) in all.iter().enumerate() {
         set(scope, id, depth as i32);
         for (below, scope) in all.iter().enumerate() {
-            assert_eq!(
-                scope.int32(id),
-                if below < depth { below } else { depth } as i32
-            );
+            assert_eq!(scope.int32(id), if below < depth { below } else { depth } as i32);
         }
         assert_eq!(scope.get(id), Ok(reading(depth as i32, false)));
     }
@@ -90,10 +83,7 @@ fn values_do_not_exist_in_narrower_scopes() {
     let [_, interface, ..] = &all;
     assert_eq!(
         interface.set(ConfigId::FakePacketLagSend, Some(ConfigData::Int32(1))),
-        Err(ConfigError::WrongScope {
-            id: ConfigId::FakePacketLagSend,
-            given: Scope::Interface
-        })
+        Err(ConfigError::WrongScope { id: ConfigId::FakePacketLagSend, given: Scope::Interface })
     );
 }
 
@@ -104,20 +94,13 @@ fn what_is_locked_refuses_changes_and_stops_following() {
     connection.lock();
     for number in [23, 34, 37, 52, 104, 110] {
         let id = ConfigId::from_number(number).unwrap();
-        assert_eq!(
-            connection.set(id, Some(ConfigData::Int32(1))),
-            Err(ConfigError::Locked(id))
-        );
+        assert_eq!(connection.set(id, Some(ConfigData::Int32(1))), Err(ConfigError::Locked(id)));
         assert_eq!(connection.set(id, None), Err(ConfigError::Locked(id)));
     }
     set(&listen, ConfigId::Unencrypted, 3);
     set(&global, ConfigId::IpAllowWithoutAuth, 1);
     assert_eq!(connection.int32(ConfigId::Unencrypted), 1);
-    assert_eq!(
-        connection.int32(ConfigId::IpAllowWithoutAuth),
-        2,
-        "the default of that time"
-    );
+    assert_eq!(connection.int32(ConfigId::IpAllowWithoutAuth), 2, "the default of that time");
     // The rest goes on as before.
     set(&global, ConfigId::NagleTime, 9);
     assert_eq!(connection.int32(ConfigId::NagleTime), 9);
@@ -131,31 +114,22 @@ fn what_is_locked_refuses_changes_and_stops_following() {
 #[test]
 fn user_data_is_bound_when_a_connection_is_made() {
     let [global, _, listen, first] = scopes();
-    listen
-        .set(ConfigId::ConnectionUserData, Some(ConfigData::Int64(5)))
-        .unwrap();
+    listen.set(ConfigId::ConnectionUserData, Some(ConfigData::Int64(5))).unwrap();
     assert_eq!(first.connection_user_data(), -1);
     let second = ScopeValues::child(&listen, Scope::Connection);
-    global
-        .set(ConfigId::ConnectionUserData, Some(ConfigData::Int64(6)))
-        .unwrap();
+    global.set(ConfigId::ConnectionUserData, Some(ConfigData::Int64(6))).unwrap();
     listen.set(ConfigId::ConnectionUserData, None).unwrap();
     assert_eq!(second.connection_user_data(), 5);
     assert_eq!(listen.connection_user_data(), 6);
     second.lock();
-    second
-        .set(ConfigId::ConnectionUserData, Some(ConfigData::Int64(7)))
-        .unwrap();
+    second.set(ConfigId::ConnectionUserData, Some(ConfigData::Int64(7))).unwrap();
     assert_eq!(second.connection_user_data(), 7);
 }
 
 #[test]
 fn the_defaults_are_those_of_the_machines() {
     let [global, _, listen, connection] = scopes();
-    assert_eq!(
-        connection.connection_config(false),
-        ConnectionConfig::default()
-    );
+    assert_eq!(connection.connection_config(false), ConnectionConfig::default());
     assert_eq!(listen.accept_limits(), AcceptLimits::default());
     assert_eq!(global.fake_network_config(), FakeNetworkConfig::default());
     assert_eq!(connection.status_callback(), 0);
@@ -165,30 +139,14 @@ fn the_defaults_are_those_of_the_machines() {
 fn unauthenticated_peers_are_refused_by_default_once_a_root_is_configured() {
     let [_, interface, _, connection] = scopes();
     let config = connection.connection_config(true);
-    assert_eq!(
-        (
-            config.allow_without_auth,
-            config.allow_without_auth_localhost
-        ),
-        (0, 0)
-    );
+    assert_eq!((config.allow_without_auth, config.allow_without_auth_localhost), (0, 0));
     connection.lock();
-    assert_eq!(
-        connection.connection_config(true).allow_without_auth,
-        0,
-        "locked at the default"
-    );
+    assert_eq!(connection.connection_config(true).allow_without_auth, 0, "locked at the default");
     // An explicit value wins, even if it equals the default of those without a root.
     set(&interface, ConfigId::IpAllowWithoutAuth, 2);
     let other = ScopeValues::child(&interface, Scope::Connection);
     let config = other.connection_config(true);
-    assert_eq!(
-        (
-            config.allow_without_auth,
-            config.allow_without_auth_localhost
-        ),
-        (2, 0)
-    );
+    assert_eq!((config.allow_without_auth, config.allow_without_auth_localhost), (2, 0));
 }
 
 #[test]
@@ -213,46 +171,21 @@ fn values_reach_the_machines() {
             Config::CallbackConnectionStatusChanged(0xabc),
         ])
         .unwrap();
-    set(
-        &global,
-        ConfigId::OutOfOrderCorrectionWindowMicroseconds,
-        77,
-    );
+    set(&global, ConfigId::OutOfOrderCorrectionWindowMicroseconds, 77);
     let config = connection.connection_config(false);
     assert_eq!(config.timeout_initial, Duration::from_millis(1500));
     assert_eq!(config.timeout_connected, Duration::from_millis(2500));
     assert_eq!(config.send.buffer_bytes, 8192);
-    assert_eq!(
-        (config.send.rate_min, config.send.rate_max),
-        (2048, UNLIMITED_RATE)
-    );
-    assert_eq!(
-        (config.send.nagle_time, config.send.mtu),
-        (Duration::ZERO, 500)
-    );
+    assert_eq!((config.send.rate_min, config.send.rate_max), (2048, UNLIMITED_RATE));
+    assert_eq!((config.send.nagle_time, config.send.mtu), (Duration::ZERO, 500));
     assert_eq!(config.receive.max_message_bytes, 100_000);
-    assert_eq!(
-        config.receive.buffer_bytes, 100_000,
-        "never smaller than the largest message"
-    );
-    assert_eq!(
-        (
-            config.receive.buffer_messages,
-            config.receive.max_segments_per_packet
-        ),
-        (3, 4)
-    );
-    assert_eq!(
-        config.receive.out_of_order_window,
-        Duration::from_micros(77)
-    );
+    assert_eq!(config.receive.buffer_bytes, 100_000, "never smaller than the largest message");
+    assert_eq!((config.receive.buffer_messages, config.receive.max_segments_per_packet), (3, 4));
+    assert_eq!(config.receive.out_of_order_window, Duration::from_micros(77));
     assert_eq!((config.unencrypted, config.allow_without_auth), (3, 1));
     assert!(config.send_time_since_previous);
     assert_eq!(connection.status_callback(), 0xabc);
-    assert_eq!(
-        connection.get(ConfigId::MtuDataSize),
-        Ok(reading(400, false))
-    );
+    assert_eq!(connection.get(ConfigId::MtuDataSize), Ok(reading(400, false)));
     assert_eq!(listen.get(ConfigId::MtuDataSize), Ok(reading(1200, true)));
     let limits = [
         Config::AcceptMaxPending(5),
@@ -260,19 +193,13 @@ fn values_reach_the_machines() {
         Config::AcceptMaxConnections(7),
     ];
     listen.set_all(&limits).unwrap();
-    let expected = AcceptLimits {
-        max_pending: 5,
-        max_per_address: 6,
-        max_connections: 7,
-    };
+    let expected = AcceptLimits { max_pending: 5, max_per_address: 6, max_connections: 7 };
     assert_eq!(listen.accept_limits(), expected);
 }
 
 #[test]
 fn every_value_of_the_fake_network_has_its_own_place() {
-    let rows = ConfigId::ALL
-        .iter()
-        .filter(|id| id.name().starts_with("Fake"));
+    let rows = ConfigId::ALL.iter().filter(|id| id.name().starts_with("Fake"));
     let mut seen = vec![FakeNetworkConfig::default()];
     for &id in rows {
         let global = ScopeValues::global();
@@ -287,15 +214,8 @@ fn every_value_of_the_fake_network_has_its_own_place() {
 #[test]
 fn a_list_of_options_stops_at_the_first_error() {
     let [.., connection] = scopes();
-    let options = [
-        Config::NagleTime(1),
-        Config::MtuDataSize(1),
-        Config::SendBufferSize(5000),
-    ];
-    assert_eq!(
-        connection.set_all(&options),
-        Err(ConfigError::ReadOnly(ConfigId::MtuDataSize))
-    );
+    let options = [Config::NagleTime(1), Config::MtuDataSize(1), Config::SendBufferSize(5000)];
+    assert_eq!(connection.set_all(&options), Err(ConfigError::ReadOnly(ConfigId::MtuDataSize)));
     assert_eq!(connection.int32(ConfigId::NagleTime), 1);
     assert_eq!(connection.int32(ConfigId::SendBufferSize), 524_288);
 }

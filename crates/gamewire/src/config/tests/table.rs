@@ -17,37 +17,25 @@ const HIDDEN_BY_VALVE: [i32; 8] = [37, 38, 40, 201, 202, 204, 205, 206];
 
 fn iterate(developer: bool) -> Vec<i32> {
     let next = |current: &ConfigId| ConfigId::next(Some(*current), developer);
-    std::iter::successors(ConfigId::next(None, developer), next)
-        .map(ConfigId::to_number)
-        .collect()
+    std::iter::successors(ConfigId::next(None, developer), next).map(ConfigId::to_number).collect()
 }
 
 #[test]
 fn iteration_shows_what_valves_library_shows() {
     assert_eq!(iterate(true), SHOWN_BY_VALVE);
-    let without: Vec<i32> = SHOWN_BY_VALVE
-        .into_iter()
-        .filter(|number| ![23, 34].contains(number))
-        .collect();
+    let without: Vec<i32> =
+        SHOWN_BY_VALVE.into_iter().filter(|number| ![23, 34].contains(number)).collect();
     assert_eq!(iterate(false), without);
     assert_eq!(without.len(), 47);
     // Going on from a value that is not shown itself works too.
-    assert_eq!(
-        ConfigId::next(Some(ConfigId::MtuDataSize), false),
-        ConfigId::from_number(41)
-    );
-    assert_eq!(
-        ConfigId::next(Some(ConfigId::AcceptMaxConnections), true),
-        None
-    );
+    assert_eq!(ConfigId::next(Some(ConfigId::MtuDataSize), false), ConfigId::from_number(41));
+    assert_eq!(ConfigId::next(Some(ConfigId::AcceptMaxConnections), true), None);
 }
 
 #[test]
 fn all_57_values_of_valves_library_are_known() {
     let all = SHOWN_BY_VALVE.into_iter().chain(HIDDEN_BY_VALVE);
-    let known: Vec<i32> = all
-        .filter(|&number| ConfigId::from_number(number).is_some())
-        .collect();
+    let known: Vec<i32> = all.filter(|&number| ConfigId::from_number(number).is_some()).collect();
     assert_eq!(known.len(), 57);
 }
 
@@ -63,18 +51,9 @@ fn numbers_and_names_are_unique_and_ascending() {
         assert_eq!(id.name().to_lowercase().parse(), Ok(id));
     }
     for number in [i32::MIN, -1, 0, 1, 22, 35, 60, 111, 999, 10_000, i32::MAX] {
-        assert_eq!(
-            ConfigId::try_from(number),
-            Err(ConfigError::UnknownNumber(number))
-        );
+        assert_eq!(ConfigId::try_from(number), Err(ConfigError::UnknownNumber(number)));
     }
-    for name in [
-        "",
-        "SendRate",
-        "k_ESteamNetworkingConfig_",
-        "Send RateMin",
-        "SendRateMin\0",
-    ] {
+    for name in ["", "SendRate", "k_ESteamNetworkingConfig_", "Send RateMin", "SendRateMin\0"] {
         assert!(name.parse::<ConfigId>().is_err(), "{name:?}");
     }
 }
@@ -83,11 +62,7 @@ fn numbers_and_names_are_unique_and_ascending() {
 fn rows_are_well_formed() {
     for &id in ConfigId::ALL {
         let row = id.info();
-        assert!(
-            row.doc.ends_with('.') && !row.doc.contains("  "),
-            "{id}: {:?}",
-            row.doc
-        );
+        assert!(row.doc.ends_with('.') && !row.doc.contains("  "), "{id}: {:?}", row.doc);
         assert!(!row.doc.contains('|'), "{id}: would break the table");
         // The default is a fixed point of the conversion: right type, in range.
         assert_eq!(row.default_data().fit(row), Ok(row.default_data()), "{id}");
@@ -98,11 +73,7 @@ fn rows_are_well_formed() {
             Kind::Pointer => assert_eq!(row.exposure, Exposure::Hidden, "{id}"),
         }
         if id.to_number() >= 10_000 {
-            assert_eq!(
-                row.exposure,
-                Exposure::Hidden,
-                "{id}: not in Valve's iteration"
-            );
+            assert_eq!(row.exposure, Exposure::Hidden, "{id}: not in Valve's iteration");
         }
     }
 }
@@ -120,21 +91,9 @@ fn locked_values_are_those_of_valves_library() {
 #[test]
 fn options_name_their_value() {
     let options = [
-        (
-            Config::SendRateMax(8 << 20),
-            ConfigId::SendRateMax,
-            ConfigData::Int32(8 << 20),
-        ),
-        (
-            Config::ConnectionUserData(-7),
-            ConfigId::ConnectionUserData,
-            ConfigData::Int64(-7),
-        ),
-        (
-            Config::FakePacketLossSend(1.5),
-            ConfigId::FakePacketLossSend,
-            ConfigData::Float(1.5),
-        ),
+        (Config::SendRateMax(8 << 20), ConfigId::SendRateMax, ConfigData::Int32(8 << 20)),
+        (Config::ConnectionUserData(-7), ConfigId::ConnectionUserData, ConfigData::Int64(-7)),
+        (Config::FakePacketLossSend(1.5), ConfigId::FakePacketLossSend, ConfigData::Float(1.5)),
         (
             Config::P2pStunServerList("a:1".into()),
             ConfigId::P2pStunServerList,
@@ -154,22 +113,15 @@ fn options_name_their_value() {
 #[test]
 fn options_are_read_from_assignments() {
     let option: Config = "nagletime = 250".parse().unwrap();
-    assert_eq!(
-        option,
-        Config::Dynamic(ConfigId::NagleTime, ConfigData::Int32(250))
-    );
+    assert_eq!(option, Config::Dynamic(ConfigId::NagleTime, ConfigData::Int32(250)));
     assert_eq!(option.to_string(), "NagleTime=250");
     let list: Config = "P2P_TURN_UserList=a=b".parse().unwrap();
     assert_eq!(list.data(), ConfigData::from("a=b"));
     let errors: [(&str, fn(&ConfigError) -> bool); 4] = [
-        ("NagleTime", |e| {
-            matches!(e, ConfigError::NotAnAssignment(_))
-        }),
+        ("NagleTime", |e| matches!(e, ConfigError::NotAnAssignment(_))),
         ("=1", |e| matches!(e, ConfigError::UnknownName(_))),
         ("NagleTime=", |e| matches!(e, ConfigError::NotANumber(_))),
-        ("Callback_AuthStatusChanged=1", |e| {
-            matches!(e, ConfigError::WrongType { .. })
-        }),
+        ("Callback_AuthStatusChanged=1", |e| matches!(e, ConfigError::WrongType { .. })),
     ];
     for (text, expected) in errors {
         let error = text.parse::<Config>().unwrap_err();
@@ -186,10 +138,7 @@ fn numbers_of_scopes_and_types_are_valves() {
             (1..=4).contains(&number).then_some(number)
         );
         let kind = ConfigType::from_number(number);
-        assert_eq!(
-            kind.map(ConfigType::to_number),
-            (1..=5).contains(&number).then_some(number)
-        );
+        assert_eq!(kind.map(ConfigType::to_number), (1..=5).contains(&number).then_some(number));
     }
 }
 

@@ -51,12 +51,7 @@ fn odd_values() -> Vec<ConfigData> {
     .map(ConfigData::from);
     let long = ConfigData::String("9".repeat(MAX_STRING_BYTES + 1));
     let pointers = [0, 1, usize::MAX].map(ConfigData::Pointer);
-    let all = ints
-        .into_iter()
-        .chain(longs)
-        .chain(floats)
-        .chain(texts)
-        .chain(pointers);
+    let all = ints.into_iter().chain(longs).chain(floats).chain(texts).chain(pointers);
     all.chain([long]).collect()
 }
 
@@ -101,37 +96,21 @@ fn numbers_convert_and_are_clamped() {
         (ConfigId::NagleTime, text(" 12 "), Int32(12)),
         (ConfigId::NagleTime, text("-12"), Int32(0)),
         (ConfigId::NagleTime, text("1.5e3"), Int32(1500)),
-        (
-            ConfigId::NagleTime,
-            text("99999999999999999999"),
-            Int32(20_000),
-        ),
+        (ConfigId::NagleTime, text("99999999999999999999"), Int32(20_000)),
         (ConfigId::SendRateMax, Int64(5_000_000_000), Int32(i32::MAX)),
         (ConfigId::SendRateMax, Int32(1), Int32(1024)),
         (ConfigId::MtuPacketSize, Int32(9000), Int32(1300)),
         (ConfigId::MtuPacketSize, Int32(0), Int32(200)),
         (ConfigId::ConnectionUserData, Int32(-3), Int64(-3)),
-        (
-            ConfigId::ConnectionUserData,
-            text("9223372036854775807"),
-            Int64(i64::MAX),
-        ),
+        (ConfigId::ConnectionUserData, text("9223372036854775807"), Int64(i64::MAX)),
         (ConfigId::ConnectionUserData, Float(1e30), Int64(i64::MAX)),
         (ConfigId::FakePacketLossSend, Int32(7), Float(7.0)),
         (ConfigId::FakePacketLossSend, Float(100.5), Float(100.0)),
-        (
-            ConfigId::FakePacketLossSend,
-            Float(f32::NEG_INFINITY),
-            Float(0.0),
-        ),
+        (ConfigId::FakePacketLossSend, Float(f32::NEG_INFINITY), Float(0.0)),
         (ConfigId::FakePacketLossSend, text("0.25"), Float(0.25)),
         (ConfigId::P2pStunServerList, Int32(-5), text("-5")),
         (ConfigId::P2pStunServerList, Float(0.5), text("0.5")),
-        (
-            ConfigId::P2pStunServerList,
-            text(" kept as it is "),
-            text(" kept as it is "),
-        ),
+        (ConfigId::P2pStunServerList, text(" kept as it is "), text(" kept as it is ")),
     ];
     for (id, given, expected) in table {
         assert_eq!(read_back(id, given.clone()), Ok(expected), "{id} {given:?}");
@@ -143,26 +122,10 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
     let nan = ConfigError::NotANumber;
     let wrong = |id, given| ConfigError::WrongType { id, given };
     let table = [
-        (
-            ConfigId::NagleTime,
-            ConfigData::Float(f32::NAN),
-            nan(ConfigId::NagleTime),
-        ),
-        (
-            ConfigId::NagleTime,
-            ConfigData::from("fast"),
-            nan(ConfigId::NagleTime),
-        ),
-        (
-            ConfigId::NagleTime,
-            ConfigData::from("nan"),
-            nan(ConfigId::NagleTime),
-        ),
-        (
-            ConfigId::NagleTime,
-            ConfigData::from(""),
-            nan(ConfigId::NagleTime),
-        ),
+        (ConfigId::NagleTime, ConfigData::Float(f32::NAN), nan(ConfigId::NagleTime)),
+        (ConfigId::NagleTime, ConfigData::from("fast"), nan(ConfigId::NagleTime)),
+        (ConfigId::NagleTime, ConfigData::from("nan"), nan(ConfigId::NagleTime)),
+        (ConfigId::NagleTime, ConfigData::from(""), nan(ConfigId::NagleTime)),
         (
             ConfigId::FakePacketLossSend,
             ConfigData::Float(f32::NAN),
@@ -202,17 +165,11 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
     for (id, given, expected) in table {
         let global = ScopeValues::global();
         let before = global.get(id).unwrap();
-        assert_eq!(
-            global.set(id, Some(given.clone())),
-            Err(expected.clone()),
-            "{id} {given:?}"
-        );
+        assert_eq!(global.set(id, Some(given.clone())), Err(expected.clone()), "{id} {given:?}");
         assert_eq!(global.get(id).unwrap(), before);
         assert!(expected.to_string().contains(id.name()));
     }
     let connection = ScopeValues::child(&ScopeValues::global(), Scope::Connection);
-    let error = connection
-        .set(ConfigId::FakePacketLagSend, None)
-        .unwrap_err();
+    let error = connection.set(ConfigId::FakePacketLagSend, None).unwrap_err();
     assert!(error.to_string().contains("FakePacketLag_Send"), "{error}");
 }

@@ -31,10 +31,7 @@ fn a_wake_before_the_wait_ends_it_and_is_reported_once() {
     let waker = poller.waker().clone();
     waker.wake().unwrap();
     waker.wake().unwrap();
-    assert_eq!(
-        wait(&mut poller, &clock, in_seconds(&clock, 10)),
-        [Ready::Woken]
-    );
+    assert_eq!(wait(&mut poller, &clock, in_seconds(&clock, 10)), [Ready::Woken]);
     assert_eq!(wait(&mut poller, &clock, Some(clock.now())), []);
 }
 
@@ -93,31 +90,16 @@ fn near_deadlines_are_met_by_the_timer_also_after_a_later_one() {
     let clock = Clock::new();
     let mut poller = Poller::new().unwrap();
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    poller
-        .registrar()
-        .register(&socket, TOKEN, Interest::ReadWrite)
-        .unwrap();
+    poller.registrar().register(&socket, TOKEN, Interest::ReadWrite).unwrap();
     let later = clock.now().plus_micros(15_000);
-    assert_eq!(
-        wait(&mut poller, &clock, Some(later)).len(),
-        1,
-        "the socket is writable"
-    );
-    assert_eq!(
-        poller.timer_at, later,
-        "the wait was cut short, and the timer still runs"
-    );
+    assert_eq!(wait(&mut poller, &clock, Some(later)).len(), 1, "the socket is writable");
+    assert_eq!(poller.timer_at, later, "the wait was cut short, and the timer still runs");
 
     let near = clock.now().plus_micros(300);
     while clock.now() < near {
         assert_eq!(wait(&mut poller, &clock, Some(near)), []);
     }
-    assert!(
-        poller
-            .events
-            .iter()
-            .any(|event| event.token() == TIMER_TOKEN)
-    );
+    assert!(poller.events.iter().any(|event| event.token() == TIMER_TOKEN));
     assert_eq!(poller.timer_at, near);
 }
 
@@ -128,36 +110,16 @@ fn sockets_are_reported_by_token_and_interest() {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let registrar = poller.registrar().clone();
     registrar.register(&socket, TOKEN, Interest::Read).unwrap();
-    assert_eq!(
-        wait(&mut poller, &clock, Some(clock.now())),
-        [],
-        "quiet at first"
-    );
+    assert_eq!(wait(&mut poller, &clock, Some(clock.now())), [], "quiet at first");
 
-    registrar
-        .reregister(&socket, TOKEN, Interest::ReadWrite)
-        .unwrap();
-    let writable = Ready::Socket {
-        token: TOKEN,
-        readable: false,
-        writable: true,
-    };
-    assert_eq!(
-        wait_for_any(&mut poller, &clock),
-        [writable],
-        "it is writable already"
-    );
+    registrar.reregister(&socket, TOKEN, Interest::ReadWrite).unwrap();
+    let writable = Ready::Socket { token: TOKEN, readable: false, writable: true };
+    assert_eq!(wait_for_any(&mut poller, &clock), [writable], "it is writable already");
 
-    registrar
-        .reregister(&socket, TOKEN, Interest::Read)
-        .unwrap();
+    registrar.reregister(&socket, TOKEN, Interest::Read).unwrap();
     let sender = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     sender.send_to(b"hello", socket.local_addr()).unwrap();
-    let readable = Ready::Socket {
-        token: TOKEN,
-        readable: true,
-        writable: false,
-    };
+    let readable = Ready::Socket { token: TOKEN, readable: true, writable: false };
     assert_eq!(wait_for_any(&mut poller, &clock), [readable]);
 
     registrar.deregister(&socket).unwrap();
@@ -170,10 +132,7 @@ fn reserved_tokens_are_refused() {
     let poller = Poller::new().unwrap();
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     for token in [WAKER_TOKEN, TIMER_TOKEN] {
-        let error = poller
-            .registrar()
-            .register(&socket, token, Interest::Read)
-            .unwrap_err();
+        let error = poller.registrar().register(&socket, token, Interest::Read).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
 }

@@ -26,10 +26,7 @@ impl Script {
     }
 
     fn send(&mut self, len: usize, segment_size: Option<usize>) -> SendOutcome {
-        let sender = Sender {
-            max_segments: &self.max_segments,
-            counters: &self.counters.send,
-        };
+        let sender = Sender { max_segments: &self.max_segments, counters: &self.counters.send };
         let contents: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
         sender.send(&contents, segment_size, |bytes, segment_size| {
             self.calls += 1;
@@ -62,17 +59,11 @@ fn a_batch_goes_out_in_one_call_with_a_short_tail() {
 fn batches_are_split_at_the_segment_and_the_byte_limit() {
     let mut system = Script::new(&[]);
     assert_eq!(system.send(150 * 100 + 1, Some(100)), SendOutcome::Sent);
-    assert_eq!(
-        system.accepted,
-        [(6400, Some(100)), (6400, Some(100)), (2201, Some(100))]
-    );
+    assert_eq!(system.accepted, [(6400, Some(100)), (6400, Some(100)), (2201, Some(100))]);
 
     let mut system = Script::new(&[]);
     assert_eq!(system.send(60 * 1300, Some(1300)), SendOutcome::Sent);
-    assert_eq!(
-        system.accepted,
-        [(65_000, Some(1300)), (13_000, Some(1300))]
-    );
+    assert_eq!(system.accepted, [(65_000, Some(1300)), (13_000, Some(1300))]);
 
     // What is left is one datagram: sent as one, not as a batch of one.
     let mut system = Script::new(&[]);
@@ -90,27 +81,17 @@ fn single_datagrams_are_never_offloaded_and_may_be_empty() {
         assert_eq!(system.counters().sent_datagrams, 1);
     }
     let mut system = Script::new(&[]);
-    assert_eq!(
-        system.send(3, Some(0)),
-        SendOutcome::Sent,
-        "a senseless size ends nonetheless"
-    );
+    assert_eq!(system.send(3, Some(0)), SendOutcome::Sent, "a senseless size ends nonetheless");
 }
 
 #[test]
 fn would_block_tells_what_is_left_and_loses_nothing() {
     let mut system = Script::new(&[OK, Err(libc::EAGAIN)]);
     let outcome = system.send(200 * 100, Some(100));
-    let expected = SendOutcome::WouldBlock {
-        consumed: 6400,
-        wait: SendWait::Writable,
-    };
+    let expected = SendOutcome::WouldBlock { consumed: 6400, wait: SendWait::Writable };
     assert_eq!(outcome, expected);
     let counters = system.counters();
-    assert_eq!(
-        (counters.sent_datagrams, counters.send_would_block),
-        (64, 1)
-    );
+    assert_eq!((counters.sent_datagrams, counters.send_would_block), (64, 1));
     assert_eq!(counters.send_drops.total(), 0);
 }
 
@@ -118,10 +99,7 @@ fn would_block_tells_what_is_left_and_loses_nothing() {
 fn no_buffers_is_would_block_with_a_pause() {
     for errno in [libc::ENOBUFS, libc::ENOMEM] {
         let mut system = Script::new(&[Err(errno)]);
-        let expected = SendOutcome::WouldBlock {
-            consumed: 0,
-            wait: SendWait::Pause,
-        };
+        let expected = SendOutcome::WouldBlock { consumed: 0, wait: SendWait::Pause };
         assert_eq!(system.send(100, None), expected);
         assert_eq!(system.counters().send_drops.total(), 0);
     }
@@ -137,10 +115,7 @@ fn icmp_errors_of_the_past_cost_one_more_call_and_no_datagram() {
     }
     // For ever refused: given up after a bounded number of calls.
     let mut system = Script::new(&[Err(libc::ECONNREFUSED); 10]);
-    assert_eq!(
-        system.send(100, None),
-        SendOutcome::Dropped(DropReason::Refused)
-    );
+    assert_eq!(system.send(100, None), SendOutcome::Dropped(DropReason::Refused));
     assert_eq!(system.calls, ATTEMPTS);
 }
 
@@ -176,19 +151,13 @@ fn segments_too_large_for_the_path_do_not_turn_offload_off() {
     assert_eq!(system.accepted, [(9, None)]);
     assert_eq!(system.max_segments.load(Ordering::Relaxed), 64);
     let counters = system.counters();
-    assert_eq!(
-        (counters.send_drops.too_large, counters.sent_datagrams),
-        (2, 1)
-    );
+    assert_eq!((counters.send_drops.too_large, counters.sent_datagrams), (2, 1));
 }
 
 #[test]
 fn would_block_within_a_fallback_counts_the_segments_sent() {
     let mut system = Script::new(&[Err(libc::EIO), OK, OK, Err(libc::EAGAIN)]);
-    let expected = SendOutcome::WouldBlock {
-        consumed: 2400,
-        wait: SendWait::Writable,
-    };
+    let expected = SendOutcome::WouldBlock { consumed: 2400, wait: SendWait::Writable };
     assert_eq!(system.send(4 * 1200, Some(1200)), expected);
 }
 
@@ -202,15 +171,8 @@ fn drops_are_counted_by_datagram_and_reason_and_the_rest_goes_on() {
     ];
     for (errno, reason) in table {
         let mut system = Script::new(&[Err(errno), OK]);
-        assert_eq!(
-            system.send(65 * 100, Some(100)),
-            SendOutcome::Dropped(reason)
-        );
-        assert_eq!(
-            system.accepted,
-            [(100, None)],
-            "the second part of the batch was sent"
-        );
+        assert_eq!(system.send(65 * 100, Some(100)), SendOutcome::Dropped(reason));
+        assert_eq!(system.accepted, [(100, None)], "the second part of the batch was sent");
         assert_eq!(system.counters().send_drops.total(), 64);
     }
 }

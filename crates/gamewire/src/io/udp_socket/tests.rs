@@ -37,11 +37,7 @@ fn addresses_are_normalised() {
         ("[fe80::1%3]:5", "[fe80::1%3]:5"),
     ];
     for (given, expected) in table {
-        assert_eq!(
-            normalised(given.parse().unwrap()),
-            expected.parse().unwrap(),
-            "{given}"
-        );
+        assert_eq!(normalised(given.parse().unwrap()), expected.parse().unwrap(), "{given}");
     }
     let labelled = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 5, 77, 0);
     assert_eq!(normalised(labelled.into()), "[::1]:5".parse().unwrap());
@@ -67,11 +63,7 @@ fn provoke_icmp_error(socket: &UdpSocket, poller: &mut Poller, clock: &Clock) {
     let closed = std::net::UdpSocket::bind((APART, 0)).unwrap();
     let destination = closed.local_addr().unwrap();
     drop(closed);
-    let transmit = Transmit {
-        destination,
-        contents: b"anybody?",
-        segment_size: None,
-    };
+    let transmit = Transmit { destination, contents: b"anybody?", segment_size: None };
     assert_eq!(socket.try_send(&transmit), SendOutcome::Sent);
     let deadline = Some(clock.now().plus_micros(10_000_000));
     while poller.wait(clock, deadline).unwrap().next().is_none() {
@@ -91,47 +83,29 @@ fn icmp_errors_stop_neither_sending_nor_receiving() {
     {
         let link = socket.link();
         let open = link.open.as_ref().unwrap();
-        open.state
-            .enable_transport_errors((&open.socket).into())
-            .unwrap();
+        open.state.enable_transport_errors((&open.socket).into()).unwrap();
     }
-    poller
-        .registrar()
-        .register(&socket, Token(0), Interest::Read)
-        .unwrap();
+    poller.registrar().register(&socket, Token(0), Interest::Read).unwrap();
 
     provoke_icmp_error(&socket, &mut poller, &clock);
     let before = socket.counters();
-    let to_peer = Transmit {
-        destination: peer.local_addr(),
-        contents: b"go on",
-        segment_size: None,
-    };
+    let to_peer =
+        Transmit { destination: peer.local_addr(), contents: b"go on", segment_size: None };
     assert_eq!(socket.try_send(&to_peer), SendOutcome::Sent);
     let syscalls = socket.counters().send_syscalls - before.send_syscalls;
     assert_eq!(syscalls, 2, "the first attempt met the ICMP error");
     let mut arrived = Vec::new();
-    let _ = peer.recv(&mut batch, &clock, |_, _, datagram| {
-        arrived.push(datagram.to_vec())
-    });
+    let _ = peer.recv(&mut batch, &clock, |_, _, datagram| arrived.push(datagram.to_vec()));
     assert_eq!(arrived, [b"go on"]);
 
     provoke_icmp_error(&socket, &mut poller, &clock);
-    let to_socket = Transmit {
-        destination: socket.local_addr(),
-        contents: b"behind",
-        segment_size: None,
-    };
+    let to_socket =
+        Transmit { destination: socket.local_addr(), contents: b"behind", segment_size: None };
     assert_eq!(peer.try_send(&to_socket), SendOutcome::Sent);
     arrived.clear();
-    let received = socket.recv(&mut batch, &clock, |_, _, datagram| {
-        arrived.push(datagram.to_vec())
-    });
-    assert_eq!(
-        arrived,
-        [b"behind"],
-        "the datagram behind the error was received"
-    );
+    let received =
+        socket.recv(&mut batch, &clock, |_, _, datagram| arrived.push(datagram.to_vec()));
+    assert_eq!(arrived, [b"behind"], "the datagram behind the error was received");
     assert_eq!(received.end, RecvEnd::Drained);
     assert_eq!(socket.counters().recv_errors, 1);
 }
@@ -143,32 +117,18 @@ fn a_dead_descriptor_is_reported_and_reopened_at_the_same_port() {
     let socket = UdpSocket::bind((APART, 0).into()).unwrap();
     let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let address = socket.local_addr();
-    let transmit = Transmit {
-        destination: peer.local_addr(),
-        contents: b"hello",
-        segment_size: None,
-    };
+    let transmit =
+        Transmit { destination: peer.local_addr(), contents: b"hello", segment_size: None };
     socket.link_mut().open = None;
 
     assert_eq!(socket.try_send(&transmit), SendOutcome::Lost);
-    assert_eq!(
-        socket.recv(&mut batch, &clock, |_, _, _| {}).end,
-        RecvEnd::Lost
-    );
+    assert_eq!(socket.recv(&mut batch, &clock, |_, _, _| {}).end, RecvEnd::Lost);
     assert_eq!(socket.local_addr(), address);
     let poller = Poller::new().unwrap();
-    assert!(
-        poller
-            .registrar()
-            .register(&socket, Token(0), Interest::Read)
-            .is_err()
-    );
+    assert!(poller.registrar().register(&socket, Token(0), Interest::Read).is_err());
 
     assert_eq!(socket.reopen().unwrap(), Reopened::SameAddress);
-    poller
-        .registrar()
-        .register(&socket, Token(0), Interest::Read)
-        .unwrap();
+    poller.registrar().register(&socket, Token(0), Interest::Read).unwrap();
     assert_eq!(socket.local_addr(), address);
     assert_eq!(socket.try_send(&transmit), SendOutcome::Sent);
     let mut from = None;
@@ -191,10 +151,7 @@ fn a_chosen_port_is_never_exchanged_and_any_port_may_be() {
     chosen.link_mut().open = None;
     let thief = std::net::UdpSocket::bind(address).unwrap();
     let error = chosen.reopen().unwrap_err();
-    assert_eq!(
-        (error.address, error.source.kind()),
-        (address, io::ErrorKind::AddrInUse)
-    );
+    assert_eq!((error.address, error.source.kind()), (address, io::ErrorKind::AddrInUse));
     assert_eq!(chosen.local_addr(), address);
     drop(thief);
     assert_eq!(chosen.reopen().unwrap(), Reopened::SameAddress);
