@@ -59,7 +59,7 @@ impl Link {
     /// Changes how bad the network pretends to be.
     pub(crate) fn configure_fake(&self, config: &FakeNetworkConfig) {
         let mut fake = self.fake();
-        fake.configure(config.clone());
+        fake.configure(*config);
         self.fake_send.store(fake.is_active(Direction::Send), Ordering::Relaxed);
         self.fake_receive.store(fake.is_active(Direction::Recv), Ordering::Relaxed);
     }

@@ -215,10 +215,12 @@ fn table(seats: &[Seat], sockets: &Sockets) -> Table {
 
 fn row(index: usize, seat: &Seat, sockets: &Sockets) -> Vec<String> {
     let name = format!("{}", index + 1);
-    let status = seat.connection.and_then(|handle| sockets.real_time_status(handle, 0).ok());
-    let Some((status, _)) = status else {
+    let events = usize::from(Kind::Event.lane());
+    let status = |handle| sockets.real_time_status(handle, events + 1).ok();
+    let Some((status, lanes)) = seat.connection.and_then(status) else {
         return vec![name, "connecting".to_owned()];
     };
+    let wait_us = lanes.get(events).map_or(0, |lane| lane.queue_time_us);
     let (server, client) = (&seat.server, &seat.client);
     let queue = status.pending_reliable + status.pending_unreliable;
     let ping = status.ping_ms.map_or_else(|| "–".to_owned(), |ping| format!("{ping} ms"));

@@ -148,7 +148,9 @@ fn smaller_variants(scenario: &Scenario) -> Vec<Scenario> {
             without(&|scenario| scenario.links[side] = Default::default());
         }
         for index in 0..scenario.sides[side].plan.traffic.len() {
-            without(&|scenario| drop(scenario.sides[side].plan.traffic.remove(index)));
+            without(&|scenario| {
+                scenario.sides[side].plan.traffic.remove(index);
+            });
             if scenario.sides[side].plan.traffic[index].count > 1 {
                 without(&|scenario| scenario.sides[side].plan.traffic[index].count /= 2);
             }

@@ -227,7 +227,7 @@ fn traffic_shows_in_the_statistics() {
             machine.handle_timeout(now);
         }
         carry(&mut a, &mut b, now);
-        now = now + Duration::from_millis(20);
+        now += Duration::from_millis(20);
         carry(&mut b, &mut a, now);
         while let Some(message) = b.poll_message() {
             b.messages_consumed(1, message.payload.len());

@@ -117,7 +117,8 @@ fn options_are_read_from_assignments() {
     assert_eq!(option.to_string(), "NagleTime=250");
     let list: Config = "P2P_TURN_UserList=a=b".parse().unwrap();
     assert_eq!(list.data(), ConfigData::from("a=b"));
-    let errors: [(&str, fn(&ConfigError) -> bool); 4] = [
+    type Matches = fn(&ConfigError) -> bool;
+    let errors: [(&str, Matches); 4] = [
         ("NagleTime", |e| matches!(e, ConfigError::NotAnAssignment(_))),
         ("=1", |e| matches!(e, ConfigError::UnknownName(_))),
         ("NagleTime=", |e| matches!(e, ConfigError::NotANumber(_))),
