@@ -82,3 +82,8 @@ pub use self::{
         ConnectionFlags, ConnectionInfo, DetailedStatus, LaneStatus, QuickStatus, RealTimeStatus,
     },
 };
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

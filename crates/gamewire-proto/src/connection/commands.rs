@@ -147,7 +147,17 @@ impl Connection {
             Some(session) => session.controller.pacing_rate(),
             None => Some(u64::from(self.config.send.rate_min)),
         };
-        self.queues.enqueue(now, message, rate).map_err(SendError::Refused)
+        let report = self.queues.enqueue(now, message, rate).map_err(SendError::Refused)?;
+        if report.promoted {
+            if self.promoted == 0 {
+                tracing::warn!(
+                    connection = self.local_id,
+                    "an unreliable message was too large and goes reliably; so will others"
+                );
+            }
+            self.promoted += 1;
+        }
+        Ok(report)
     }
 
     /// Ends the Nagle wait of everything queued.

@@ -68,6 +68,8 @@ pub struct Connection {
     end: Option<EndInfo>,
     drops: DropCounters,
     created: Time,
+    /// Unreliable messages that were too large and went reliably.
+    promoted: u64,
 }
 
 impl Connection {
@@ -155,6 +157,7 @@ impl Connection {
             end: None,
             drops: DropCounters::default(),
             created: now,
+            promoted: 0,
             config,
         }
     }
@@ -531,6 +534,11 @@ impl Connection {
             drops.add(&session.drops);
         }
         drops
+    }
+
+    /// Unreliable messages that were too large for that and went reliably (api.md §1.3).
+    pub fn promoted_messages(&self) -> u64 {
+        self.promoted
     }
 
     /// The configuration in force.

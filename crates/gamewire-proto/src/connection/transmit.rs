@@ -34,6 +34,8 @@ pub(super) struct Outgoing {
     stats_wanted: bool,
     probes: u8,
     last_ack_request: Time,
+    /// Bytes of packets with reliable data since a reply was last asked for.
+    reliable_since_request: u64,
 }
 
 impl Outgoing {
@@ -46,6 +48,7 @@ impl Outgoing {
             stats_wanted: false,
             probes: 0,
             last_ack_request: now,
+            reliable_since_request: 0,
         }
     }
 
@@ -180,13 +183,17 @@ impl Session {
         let len = out.len() - start;
         let asks = stats.is_some();
         let carries_data = !content.is_empty();
-        let kind = match (content.is_reliable(), carries_data) {
+        let content_is_reliable = content.is_reliable();
+        let kind = match (content_is_reliable, carries_data) {
             (true, _) => stats::SentContent::Reliable,
             (false, true) => stats::SentContent::Unreliable,
             (false, false) => stats::SentContent::AcksOnly,
         };
         let sent = self.recovery.on_packet_sent(now, len, content, asks);
         debug_assert_eq!(sent, number, "numbers rise by one");
+        if content_is_reliable {
+            self.outgoing.reliable_since_request += len as u64;
+        }
         if carries_data {
             self.controller.on_packet_sent(now, len as u64, self.recovery.bytes_in_flight());
             self.pacer.on_sent(now, len, &*self.controller);
@@ -208,11 +215,13 @@ impl Session {
     ) -> Option<UdpStats> {
         let request = match due {
             Due::Probe => AckRequest::Immediate,
+            Due::Data | Due::Bare if self.ack_is_pressing(queues) => AckRequest::Immediate,
             Due::Data | Due::Bare if self.feedback_wanted(now, queues) => AckRequest::Delayed,
             Due::Data | Due::Bare => AckRequest::None,
         };
         if request != AckRequest::None {
             self.outgoing.last_ack_request = now;
+            self.outgoing.reliable_since_request = 0;
         }
         let for_stats_alone = std::mem::take(&mut self.outgoing.stats_wanted) && due == Due::Bare;
         let mut stats = self.stats.inline_stats_for_packet(now, !for_stats_alone);
@@ -238,6 +247,13 @@ impl Session {
         stats
     }
 
+    /// A peer of Valve's takes 50 ms to acknowledge reliable data. At a high rate the data that may be
+    /// unacknowledged would be used up before, and the sender would stand still.
+    fn ack_is_pressing(&self, queues: &SendQueues) -> bool {
+        queues.sent_unacked_reliable_bytes() >= PRESSING_UNACKED_BYTES
+            && self.outgoing.reliable_since_request >= PRESSING_REQUEST_EVERY_BYTES
+    }
+
     /// Unreliable data alone is never acknowledged unasked: ask about once per round trip.
     fn feedback_wanted(&self, now: Time, queues: &SendQueues) -> bool {
         let in_flight = self.recovery.unacknowledged_packets() > 0;
@@ -246,6 +262,12 @@ impl Session {
         in_flight && unasked && now.since(self.outgoing.last_ack_request) >= interval
     }
 }
+
+/// Unacknowledged reliable data from which on acks are asked for without delay: a quarter of what a
+/// peer of Valve's lets us have.
+const PRESSING_UNACKED_BYTES: u64 = 256 * 1024;
+/// Reliable data between two such requests.
+const PRESSING_REQUEST_EVERY_BYTES: u64 = 128 * 1024;
 
 /// Shortest time between two requests for feedback on unreliable data.
 const MIN_FEEDBACK_INTERVAL: Duration = Duration::from_millis(25);

@@ -68,6 +68,11 @@ impl Journal {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn delivered(&self) -> usize {
+        self.got.len()
+    }
+
     pub(super) fn is_complete(&self) -> bool {
         let reliable = self.sent.iter().filter(|(_, sent)| sent.reliable);
         reliable.map(|(key, _)| key).all(|key| self.got.contains(key))

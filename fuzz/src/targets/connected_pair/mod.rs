@@ -36,6 +36,10 @@ struct World {
 }
 
 pub(crate) fn run(data: &[u8]) {
+    play(data);
+}
+
+fn play(data: &[u8]) -> World {
     let mut input = Input::new(data);
     let options = Options::read(&mut input);
     let now = Time::from_micros(3_000_000_000_000);
@@ -59,6 +63,7 @@ pub(crate) fn run(data: &[u8]) {
     if !world.tampered && !world.closed {
         world.end();
     }
+    world
 }
 
 impl World {
@@ -211,5 +216,37 @@ impl World {
             }
         }
         panic!("reliable messages never arrive");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seeds::seeds;
+
+    /// The target is worth something only if messages really come through.
+    #[test]
+    fn honest_runs_deliver_much_in_both_directions() {
+        let honest = seeds()
+            .into_iter()
+            .filter(|seed| seed.target == "connected_pair" && seed.name.starts_with("honest"));
+        let mut runs = 0;
+        for seed in honest {
+            let world = play(&seed.bytes);
+            let delivered = world.journals.each_ref().map(Journal::delivered);
+            assert!(!world.tampered && !world.closed);
+            assert!(delivered.iter().all(|&count| count > 20), "{}: {delivered:?}", seed.name);
+            runs += 1;
+        }
+        assert!(runs >= 8);
+    }
+
+    #[test]
+    fn garbled_sealed_packets_are_nobodys() {
+        let mut input = vec![0];
+        input.extend_from_slice(&[0, 0x41, 50, 12, 0, 40, 0, 1, 2, 3]);
+        assert!(!play(&input).tampered);
+        input[0] = 1;
+        assert!(play(&input).tampered);
     }
 }
