@@ -67,6 +67,8 @@ pub struct ValvePeer {
     errors: Arc<Mutex<VecDeque<String>>>,
     /// Every wait ends here.
     deadline: Instant,
+    /// The newest listen socket; null before the first.
+    pub listen_socket: Value,
 }
 
 impl ValvePeer {
@@ -102,7 +104,8 @@ impl ValvePeer {
         });
         let input = child.stdin.take();
         let (events, log) = (VecDeque::new(), VecDeque::new());
-        let mut peer = Self { child, input, lines, events, log, errors, deadline };
+        let mut peer =
+            Self { child, input, lines, events, log, errors, deadline, listen_socket: Value::Null };
         peer.ok(json!({"cmd": "init", "identity": identity}))?;
         Ok(peer)
     }
@@ -201,6 +204,7 @@ impl ValvePeer {
                 json!({"cmd": "listen", "address": address.to_string(), "options": options});
             last = self.ask(command)?;
             if last["ok"] == true {
+                self.listen_socket = last["socket"].clone();
                 return Ok(address);
             }
         }

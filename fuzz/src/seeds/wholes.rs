@@ -118,6 +118,9 @@ fn runs() -> Vec<Seed> {
         if options & 4 != 0 {
             input.extend_from_slice(&[0, 8, 40]);
         }
+        // Four lanes: two of priority 0 with different shares, two below.
+        let lanes = [4, 0, 1, 0, 0, 3, 0, 1, 1, 1, 1, 1, 2];
+        input.extend_from_slice(&join(&[&[15, 7], &lanes, &[0x8f, 7], &lanes]));
         for step in 0u8..40 {
             let side = step << 7;
             input.extend_from_slice(&[side, 0xc1 | (step & 3) << 1, step.wrapping_mul(37), 9]);

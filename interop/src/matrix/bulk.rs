@@ -14,9 +14,9 @@ use crate::{
 
 /// Payload per second that must arrive, bytes.
 const GOAL: f64 = 30e6;
-/// What is sent: ten seconds' worth at the goal.
+/// What is sent: ten seconds' worth at the rate that is reached.
 const MESSAGE_BYTES: usize = 32 << 10;
-const MESSAGES: u64 = 9156;
+const MESSAGES: u64 = 10_600;
 /// The rate caps payload and headers together, so it is somewhat above the goal.
 const RATE: i64 = 36_000_000;
 

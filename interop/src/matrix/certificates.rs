@@ -19,6 +19,9 @@ use crate::{
 
 /// `ESteamNetConnectionEnd_Remote_BadCert`.
 const BAD_CERT: i32 = 4003;
+/// `ESteamNetConnectionEnd_Misc_InternalError`, with which Valve's initiator ends that may not go
+/// without a certificate.
+const NO_AUTHORITY: i32 = 5002;
 /// Nobody without a certificate, not even from this machine.
 const STRICT: [Setting; 2] = [("IP_AllowWithoutAuth", 0), ("IPLocalHost_AllowWithoutAuth", 0)];
 /// Anybody, although a root is known.
@@ -38,7 +41,12 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("certificate: unsigned on both sides", plain(), unsigned),
         Case::new("certificate: ours signed, shown to Valve", knowing(&LAX, &[]), ours_signed),
-        X,
+        Case::new("certificate: ours unsigned, which Valve refuses", plain(), unsigned_refused),
+        Case::new(
+            "certificate: ours of a root that Valve refuses",
+            knowing(&LAX, &[]),
+            ours_refused,
+        ),
         Case::new(
             "certificate: Valve's unsigned, which we refuse",
             knowing(&STRICT, &[]),
@@ -112,6 +120,43 @@ fn not_installed(stage: &mut Stage) -> anyhow::Result<String> {
     let answer = stage.valve.ask(json!({"cmd": "set_certificate", "data": certificate}))?;
     ensure!(answer["ok"] == false, "Valve's build trusts our root: {answer}");
     meet(stage)
+}
+
+fn unsigned_refused(stage: &mut Stage) -> anyhow::Result<String> {
+    valve_refuses(stage)
+}
+
+fn ours_refused(stage: &mut Stage) -> anyhow::Result<String> {
+    certify_us(stage)?;
+    valve_refuses(stage)
+}
+
+/// Valve's side wants a certificate that it can verify, which here nobody has. It has none itself,
+/// so its build does not connect on such terms, and listens only if they come later.
+fn valve_refuses(stage: &mut Stage) -> anyhow::Result<String> {
+    match stage.role {
+        Role::WeConnect => {
+            let address = stage.valve.listen(stage.setup.host, &json!({}))?;
+            for (name, value) in STRICT {
+                let socket = stage.valve.listen_socket.clone();
+                stage.valve.ok(json!({
+                    "cmd": "config", "scope": "listen_socket", "socket": socket,
+                    "name": name, "value": value,
+                }))?;
+            }
+            stage.ours.connect(address, &LAX)?;
+            let info = stage.ours.state(ConnectionState::ClosedByPeer)?;
+            ensure!(info.end_reason == BAD_CERT, "our side ended with {:?}", info.end_reason);
+            Ok(format!("{BAD_CERT} {}", info.end_debug))
+        }
+        Role::ValveConnects => {
+            stage.setup.valve.options = STRICT.to_vec();
+            stage.dial()?;
+            let ended = stage.valve.state("problem_detected_locally")?;
+            ensure!(ended["end_reason"] == NO_AUTHORITY, "Valve's side ended with {ended}");
+            Ok(format!("Valve does not even try: {}", ended["end_debug"]))
+        }
+    }
 }
 
 fn we_refuse(stage: &mut Stage) -> anyhow::Result<String> {

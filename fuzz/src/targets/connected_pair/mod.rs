@@ -196,6 +196,7 @@ impl World {
 
     /// The network heals, the applications read: everything reliable arrives.
     fn end(&mut self) {
+        let began = self.now;
         for _ in 0..MAX_ENDING_ROUNDS {
             self.deliver_all();
             (0..2).for_each(|side| self.receive(side, usize::MAX));
@@ -215,7 +216,11 @@ impl World {
                 self.exchange();
             }
         }
-        panic!("reliable messages never arrive");
+        let states = self.hosts.each_mut().map(|host| {
+            let status = host.connection.session_status(self.now);
+            (host.connection.real_time(self.now), host.connection.receive_status(), status)
+        });
+        panic!("after {:?} not all has arrived: {states:#?}", self.now - began);
     }
 }
 
@@ -235,7 +240,7 @@ mod tests {
             let world = play(&seed.bytes);
             let delivered = world.journals.each_ref().map(Journal::delivered);
             assert!(!world.tampered && !world.closed);
-            assert!(delivered.iter().all(|&count| count > 20), "{}: {delivered:?}", seed.name);
+            assert!(delivered.iter().all(|&count| count > 15), "{}: {delivered:?}", seed.name);
             runs += 1;
         }
         assert!(runs >= 8);
@@ -244,7 +249,7 @@ mod tests {
     #[test]
     fn garbled_sealed_packets_are_nobodys() {
         let mut input = vec![0];
-        input.extend_from_slice(&[0, 0x41, 50, 12, 0, 40, 0, 1, 2, 3]);
+        input.extend_from_slice(&[0, 0x49, 50, 12, 0, 40, 0, 1, 2, 3]);
         assert!(!play(&input).tampered);
         input[0] = 1;
         assert!(play(&input).tampered);

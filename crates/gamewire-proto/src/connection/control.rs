@@ -1,0 +1,124 @@
+//! Control messages in: the handshake's answers and the peer's goodbyes.
+
+use gamewire_crypto::Entropy;
+use gamewire_wire::messages::{self, ConnectOk};
+
+use super::{Connection, phase::Phase};
+use crate::{
+    Time,
+    drops::DropReason,
+    end::{EndInfo, EndReason},
+    endpoint::{Control, encode_no_connection_echo},
+};
+
+impl Connection {
+    /// A control message for this connection.
+    pub fn handle_control(&mut self, now: Time, control: Control, entropy: &mut dyn Entropy) {
+        match control {
+            Control::ChallengeReply(reply) => self.challenge_reply(now, &reply),
+            Control::ConnectOk(ok) => self.connect_ok(now, &ok, entropy),
+            Control::ConnectRepeated { timestamp, answer_limit } => {
+                self.connect_repeated(now, timestamp, answer_limit);
+            }
+            Control::Closed(closed) => self.closed_by_peer(now, &closed),
+            Control::NoConnection(message) => self.no_connection(now, &message),
+        }
+    }
+
+    fn challenge_reply(&mut self, now: Time, reply: &messages::ChallengeReply) {
+        let Phase::Initiating(initiator) = &mut self.phase else {
+            self.drops.count(DropReason::WrongState);
+            return;
+        };
+        match initiator.on_challenge_reply(now, reply) {
+            Ok(request) => self.queue_control(request),
+            Err(refusal) => self.break_off(now, refusal.reason, &refusal.debug),
+        }
+    }
+
+    fn connect_ok(&mut self, now: Time, ok: &ConnectOk, entropy: &mut dyn Entropy) {
+        let Phase::Initiating(initiator) = &mut self.phase else {
+            // A repeated answer to a repeated request: we have it already.
+            self.drops.count(DropReason::WrongState);
+            return;
+        };
+        match initiator.on_connect_ok(now, ok) {
+            Ok(Some(agreement)) => {
+                self.begin_session(now, agreement, entropy);
+                self.enter(Phase::Connected);
+            }
+            Ok(None) => self.drops.count(DropReason::Malformed),
+            Err(refusal) => {
+                self.remote_id = ok.server_connection_id();
+                self.break_off(now, refusal.reason, &refusal.debug);
+            }
+        }
+    }
+
+    fn connect_repeated(&mut self, now: Time, timestamp: Option<u64>, answer_limit: usize) {
+        match &mut self.phase {
+            Phase::Connected | Phase::Lingering => {
+                let Some(session) = &self.session else { return };
+                if let Some(ok) = session.connect_ok_again(timestamp, answer_limit) {
+                    self.queue_control(ok);
+                } else {
+                    self.drops.count(DropReason::ReplyLimited);
+                }
+            }
+            Phase::AwaitingAccept(acceptor) => acceptor.on_repeated(now, timestamp),
+            Phase::Broken(_) | Phase::FinWait(_) => self.repeat_goodbye(now),
+            Phase::Initiating(_) | Phase::ClosedByPeer | Phase::Dead => {
+                self.drops.count(DropReason::WrongState);
+            }
+        }
+    }
+
+    fn closed_by_peer(&mut self, now: Time, closed: &messages::ConnectionClosed) {
+        // Both ids together are the only proof that the message has.
+        let ids_match = closed.from_connection_id() == self.remote_id
+            || (self.remote_id == 0 && matches!(self.phase, Phase::Initiating(_)));
+        if !ids_match {
+            self.drops.count(DropReason::WrongPeer);
+            return;
+        }
+        let mut echo = Vec::new();
+        encode_no_connection_echo(closed, &mut echo);
+        self.queue_control(echo);
+        match self.phase {
+            Phase::Initiating(_) | Phase::AwaitingAccept(_) | Phase::Connected => {
+                let reason = i32::try_from(closed.reason_code()).unwrap_or(0);
+                self.end = Some(EndInfo::new(EndReason(reason), closed.debug()));
+                self.enter(Phase::ClosedByPeer);
+            }
+            // Our application closed it already: both sides are done.
+            Phase::Lingering | Phase::FinWait(_) => self.die(),
+            Phase::Broken(_) | Phase::ClosedByPeer | Phase::Dead => {}
+        }
+        let _ = now;
+    }
+
+    fn no_connection(&mut self, _now: Time, message: &messages::NoConnection) {
+        let from = message.from_connection_id();
+        // Peers that never knew the connection cannot name their own id.
+        if from != self.remote_id && from != 0 {
+            self.drops.count(DropReason::WrongPeer);
+            return;
+        }
+        match self.phase {
+            Phase::Connected if from != 0 => {
+                self.end = Some(EndInfo::new(
+                    EndReason::MISC_PEER_SENT_NO_CONNECTION,
+                    "Received unexpected 'no connection' from peer",
+                ));
+                self.enter(Phase::ClosedByPeer);
+            }
+            Phase::Lingering | Phase::FinWait(_) => self.die(),
+            Phase::Connected
+            | Phase::Initiating(_)
+            | Phase::AwaitingAccept(_)
+            | Phase::Broken(_)
+            | Phase::ClosedByPeer
+            | Phase::Dead => self.drops.count(DropReason::WrongState),
+        }
+    }
+}
