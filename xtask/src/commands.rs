@@ -8,16 +8,12 @@ use serde_json::Value;
 use crate::{process, workspace};
 
 /// What the release build of the suite consists of: one call of cargo, so that shared crates are built once.
-pub(crate) const RELEASE_BUILD: &[&str] = &[
-    "build",
-    "--release",
-    "-p",
-    "gamewire-cli",
-    "-p",
-    "gamewire-interop",
-    "-p",
-    "gamewire-valve-peer",
-];
+pub(crate) const RELEASE_BUILD: &[&str] =
+    &["build", "--release", "-p", "gamewire-cli", "-p", "gamewire-interop"];
+
+/// Valve's library is always built optimised, so the peer of the development profile serves, and
+/// its C++ is compiled once.
+const VALVE_PEER_BUILD: &[&str] = &["build", "-p", "gamewire-valve-peer"];
 
 /// The path of a program of [`RELEASE_BUILD`], built if it is not up to date.
 pub(crate) fn release_program(name: &str) -> anyhow::Result<PathBuf> {
@@ -34,6 +30,7 @@ pub(crate) fn release_program(name: &str) -> anyhow::Result<PathBuf> {
 
 /// `cargo xtask interop`: the matrix, printed as it runs.
 pub(crate) fn interop(arguments: &[String]) -> anyhow::Result<()> {
+    process::run("cargo", VALVE_PEER_BUILD)?;
     let program = release_program("interop-matrix")?;
     let mut command = process::command(&program.to_string_lossy(), &[]);
     command.args(arguments);

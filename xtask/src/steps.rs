@@ -81,8 +81,8 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     cargo(
         "test",
-        "unit tests, integration tests, documentation tests",
-        &["test", "--workspace", "--exclude", "gamewire-fuzz", "--exclude", "gamewire-sim"],
+        "unit, integration and documentation tests, fuzz corpora and simulated worlds",
+        &["test", "--workspace"],
     ),
     cargo(
         "test-features",
@@ -90,11 +90,10 @@ pub(crate) const STEPS: &[Step] = &[
         &["test", "-p", "gamewire", "--all-features"],
     ),
     cargo(
-        "fuzz-corpus",
-        "every input that a fuzzer once found interesting",
-        &["test", "-p", "gamewire-fuzz"],
+        "test-crypto",
+        "both cryptographic backends agree",
+        &["test", "-p", "gamewire-crypto", "--features", "crypto-rustcrypto"],
     ),
-    cargo("sim", "the fixed set of simulated worlds", &["test", "-p", "gamewire-sim"]),
     Step {
         name: "doc",
         doc: "the documentation builds without a warning",

@@ -5,16 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use gamewire::{
-    Config, ConnectionHandle, ConnectionInfo, ConnectionState, Event, Identity, ListenSocketHandle,
-    Options, Sockets,
+    Config, ConnectError, ConnectionHandle, ConnectionInfo, ConnectionState, Event, Identity,
+    ListenError, ListenSocketHandle, Options, Sockets,
 };
 
 use crate::address;
 
 /// How long the last messages of a connection may take before it is given up.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// What to do where trusted authorities are named and this command has no certificate of them.
+const NO_CERTIFICATE: &str = "this command shows none; unset GAMEWIRE_ROOTS to go without";
 /// How often it is looked whether all has arrived: no event tells.
 const DRAIN_POLL: Duration = Duration::from_millis(2);
 
@@ -34,9 +36,11 @@ pub(crate) fn listen(
     options: &[Config],
 ) -> anyhow::Result<ListenSocketHandle> {
     let address = address::with_port(wanted)?;
-    let listen = sockets
-        .create_listen_socket_ip(address, options)
-        .with_context(|| address::cannot_listen(address))?;
+    let listen =
+        sockets.create_listen_socket_ip(address, options).map_err(|error| match error {
+            ListenError::NoCertificate => anyhow::anyhow!("{error}; {NO_CERTIFICATE}"),
+            error => anyhow::Error::new(error).context(address::cannot_listen(address)),
+        })?;
     let bound = sockets.listen_socket_address(listen).unwrap_or(address);
     print_line(&format!("listening on {bound}"))?;
     Ok(listen)
@@ -56,9 +60,11 @@ pub(crate) fn connect(
     address: SocketAddr,
     options: &[Config],
 ) -> anyhow::Result<ConnectionHandle> {
-    let connection = sockets
-        .connect_by_ip_address(address, options)
-        .with_context(|| format!("cannot connect to {address}"))?;
+    let connection =
+        sockets.connect_by_ip_address(address, options).map_err(|error| match error {
+            ConnectError::NoCertificate => anyhow::anyhow!("{error}; {NO_CERTIFICATE}"),
+            error => anyhow::Error::new(error).context(format!("cannot connect to {address}")),
+        })?;
     // The library gives up by itself (TimeoutInitial) and says so.
     while let Some(event) = sockets.wait_event(None) {
         let Event::ConnectionStatusChanged(change) = event else {

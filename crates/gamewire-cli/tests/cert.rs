@@ -1,4 +1,5 @@
 //! From an authority to a certificate that it vouches for.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod common;
 
@@ -57,10 +58,16 @@ fn gen_ca_gen_key_sign_show() {
     let again = common::run(&["cert", "gen-key", "--out", &key]);
     assert_eq!(again.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&again.stderr).contains("--force"));
-    // The authority's public key is what programs are told to trust.
-    let trusting = common::gamewire(&["demo", "--help"])
-        .env("GAMEWIRE_ROOTS", format!("@{ca_pub}"))
-        .output()
-        .unwrap();
-    assert!(trusting.status.success());
+
+    // The authority's public key is what programs are told to trust; then they need a certificate.
+    let trusting = |roots: &str| {
+        let arguments = ["perf", "client", "--connect", "127.0.0.1:1"];
+        let output = common::gamewire(&arguments).env("GAMEWIRE_ROOTS", roots).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let errors = trusting(&format!("@{ca_pub}"));
+    assert!(errors.contains("unset GAMEWIRE_ROOTS"), "{errors}");
+    let errors = trusting("nonsense");
+    assert!(errors.contains("GAMEWIRE_ROOTS: nonsense"), "{errors}");
 }

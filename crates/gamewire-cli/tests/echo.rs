@@ -1,4 +1,5 @@
 //! What is sent comes back.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Measurements between two processes.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod common;
 

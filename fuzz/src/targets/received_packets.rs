@@ -13,6 +13,9 @@ use crate::input::Input;
 
 /// Numbers further back than this are not looked at.
 const CHECKED: u64 = 20_000;
+/// A sender's numbers run no further ahead of what is acked (wire.md §5).
+const MAX_LEAD: u64 = 0x2000;
+const MAX_JUMP: i64 = 0x1000;
 const MAX_STEPS: usize = 3000;
 
 struct Model {
@@ -72,7 +75,7 @@ fn packet(input: &mut Input<'_>, acks: &mut ReceivedPackets, model: &mut Model, 
     let offset = match choice % 4 {
         0 | 1 => 1,
         2 => i64::from(input.byte().cast_signed()),
-        _ => i64::from(input.u16().cast_signed()),
+        _ => i64::from(input.u16().cast_signed()).min(MAX_JUMP),
     };
     let number = model.newest.saturating_add_signed(offset).max(1);
     assert_eq!(acks.expand(number as u16), number);
@@ -82,7 +85,9 @@ fn packet(input: &mut Input<'_>, acks: &mut ReceivedPackets, model: &mut Model, 
         return;
     }
     let need = [AckNeed::None, AckNeed::Delayed, AckNeed::Immediate][input.below(3)];
-    let keep = choice < 0xe0;
+    // A sender stays within reach of what it knows to have arrived.
+    let newest_kept = model.kept.last().map_or(model.start, |&kept| kept);
+    let keep = choice < 0xe0 || number > newest_kept.saturating_add(MAX_LEAD);
     acks.on_packet(now, number, need, keep);
     model.seen.insert(number);
     model.newest = model.newest.max(number);

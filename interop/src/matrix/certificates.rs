@@ -19,6 +19,8 @@ use crate::{
 
 /// `ESteamNetConnectionEnd_Remote_BadCert`.
 const BAD_CERT: i32 = 4003;
+/// `ESteamNetConnectionEnd_Misc_Timeout`.
+const TIMED_OUT: i32 = 5003;
 /// `ESteamNetConnectionEnd_Misc_InternalError`, with which Valve's initiator ends that may not go
 /// without a certificate.
 const NO_AUTHORITY: i32 = 5002;
@@ -144,10 +146,13 @@ fn valve_refuses(stage: &mut Stage) -> anyhow::Result<String> {
                     "name": name, "value": value,
                 }))?;
             }
-            stage.ours.connect(address, &LAX)?;
-            let info = stage.ours.state(ConnectionState::ClosedByPeer)?;
-            ensure!(info.end_reason == BAD_CERT, "our side ended with {:?}", info.end_reason);
-            Ok(format!("{BAD_CERT} {}", info.end_debug))
+            stage.ours.connect(address, &[&LAX[..], &[("TimeoutInitial", 1500)]].concat())?;
+            // It keeps silent about why.
+            let info = stage.ours.state(ConnectionState::ProblemDetectedLocally)?;
+            ensure!(info.end_reason == TIMED_OUT, "our side ended with {:?}", info.end_reason);
+            let status = stage.valve.ok(json!({"cmd": "stats"}))?;
+            ensure!(status["connections"] == json!([]), "Valve's side has one: {status}");
+            Ok(format!("Valve does not answer, {TIMED_OUT}"))
         }
         Role::ValveConnects => {
             stage.setup.valve.options = STRICT.to_vec();

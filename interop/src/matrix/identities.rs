@@ -51,7 +51,7 @@ fn introduce(stage: &mut Stage) -> anyhow::Result<String> {
     Ok(format!("Valve is {seen}, we are {message}"))
 }
 
-fn check(who: &str, claimed: Claim2<'_>, seen: &str) -> anyhow::Result<()> {
+fn check(who: &str, claimed: Option<&str>, seen: &str) -> anyhow::Result<()> {
     let anonymous = |text: &str| text.parse().is_ok_and(|id: Identity| id.is_localhost());
     match claimed {
         Some(claimed) if !anonymous(claimed) => {
@@ -64,6 +64,3 @@ fn check(who: &str, claimed: Claim2<'_>, seen: &str) -> anyhow::Result<()> {
     }
     Ok(())
 }
-
-/// As [`Claim`], borrowed.
-type Claim2<'a> = Option<&'a str>;

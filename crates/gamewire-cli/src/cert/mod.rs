@@ -9,7 +9,7 @@ mod tests;
 
 use std::{
     io::Write,
-    path::{Path, PathBuf},
+    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -107,7 +107,7 @@ fn public_key(argument: &str) -> anyhow::Result<VerifyingKey> {
     })
 }
 
-fn private_key(path: &PathBuf) -> anyhow::Result<SigningKey> {
+fn private_key(path: &Path) -> anyhow::Result<SigningKey> {
     let text = files::read_text(path)?;
     decode_private_key(&text).with_context(|| {
         format!("{} holds no usable private key; `gamewire cert gen-key` makes one", path.display())

@@ -87,9 +87,8 @@ Their network is made bad on purpose: {loss} % of the datagrams are lost each wa
   events  reliable, both ways: all must arrive, once, in order
   state   unreliable, 30 a second, both ways: some are lost, none is late
   map     {map} KiB to each client, reliable, on a lane of lower priority: does not hold up the rest
-The table is the server's view. `quality` is the share of packets that arrive in sequence: from the client
-and, as the client reports it, towards it. `queue` is what waits to be sent, and `wait`
-how long an event would wait before it leaves.
+The table is the server's view. `quality` is the share of packets that come in sequence from the client,
+`towards` the same the other way; `queue` is what waits to be sent, `wait` how long an event would wait.
 "
         )
     }
@@ -228,7 +227,7 @@ fn row(index: usize, seat: &Seat, sockets: &Sockets) -> Vec<String> {
         name,
         ping,
         units::percent(status.quality_local),
-        units::percent(status.quality_remote),
+        units::percent(seat.client_quality),
         units::bytes(status.in_bytes_per_s.into()),
         units::bytes(status.out_bytes_per_s.into()),
         units::bytes(queue as f64),

@@ -43,11 +43,14 @@ pub(super) enum Course {
 }
 
 /// One client, as both ends see it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(super) struct Seat {
     /// The server's connection to it.
     pub(super) connection: Option<ConnectionHandle>,
     pub(super) client_connected: bool,
+    /// Share of the server's packets that the client gets in sequence, 0 to 1. The peer's own reports
+    /// of it travel too seldom for a short demonstration.
+    pub(super) client_quality: Option<f32>,
     pub(super) server: Score,
     pub(super) client: Score,
 }
@@ -217,7 +220,11 @@ pub(super) fn play(
         for message in messages.context("the connection is gone")? {
             traffic.receive(&message);
         }
-        board.note(client, |seat| seat.client = traffic.score);
+        let status = sockets.real_time_status(connection, 0);
+        board.note(client, |seat| {
+            seat.client = traffic.score;
+            seat.client_quality = status.ok().and_then(|(status, _)| status.quality_local);
+        });
     }
     sockets.close_connection(connection, 0, "the demonstration is over", false);
     Ok(())

@@ -1,4 +1,6 @@
 //! Running the command and reading what it says.
+#![allow(dead_code, reason = "not every test binary needs all of this")]
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -8,29 +10,28 @@ use std::{
 };
 
 /// Longer than anything here takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub fn gamewire(arguments: &[&str]) -> Command {
+pub(crate) fn gamewire(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gamewire"));
     command.args(arguments).env_remove("GAMEWIRE_ROOTS").env_remove("GAMEWIRE_APPID");
     command
 }
 
 /// Runs to the end.
-#[allow(dead_code, reason = "not every test binary needs all of this")]
-pub fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     gamewire(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
 /// A process whose output is read line by line; killed at the end of the test.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
 }
 
 impl Running {
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child =
             gamewire(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let input = child.stdin.take();
@@ -47,7 +48,7 @@ impl Running {
     }
 
     /// Reads on until a line holds the text; returns that line.
-    pub fn expect(&self, text: &str) -> String {
+    pub(crate) fn expect(&self, text: &str) -> String {
         let give_up = Instant::now() + PATIENCE;
         let mut seen = Vec::new();
         loop {
@@ -61,18 +62,16 @@ impl Running {
     }
 
     /// The address from the line `listening on ADDR`.
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         self.expect("listening on ").rsplit(' ').next().unwrap().to_owned()
     }
 
-    #[allow(dead_code, reason = "not every test binary needs all of this")]
-    pub fn type_line(&mut self, line: &str) {
+    pub(crate) fn type_line(&mut self, line: &str) {
         writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
     }
 
     /// Ends the input and waits for the end of the process.
-    #[allow(dead_code, reason = "not every test binary needs all of this")]
-    pub fn finish(mut self) -> ExitStatus {
+    pub(crate) fn finish(mut self) -> ExitStatus {
         self.input = None;
         let give_up = Instant::now() + PATIENCE;
         // Its output ends when it ends.

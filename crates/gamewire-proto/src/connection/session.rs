@@ -85,7 +85,7 @@ impl Session {
             corrected: false,
             drops: DropCounters::default(),
             odd_packets: 0,
-            outgoing: Outgoing::new(now, config),
+            outgoing: Outgoing::new(now, config, agreement.peer.protocol_version),
         }
     }
 

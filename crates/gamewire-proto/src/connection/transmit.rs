@@ -25,6 +25,9 @@ const PACKET_OVERHEAD: usize = MAX_UDP_PAYLOAD - MAX_ENCRYPTED_PAYLOAD + TAG_LEN
 /// Room in a packet that acks may not take from the data, in parts of the whole.
 const ACK_SHARE: usize = 2;
 
+/// Peers below this protocol version do not know the field (wire.md §1).
+const MIN_GAP_VERSION: u32 = 12;
+
 /// What the sender decided and has not yet done.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -39,12 +42,12 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn new(now: Time, config: &ConnectionConfig) -> Self {
+    pub(super) fn new(now: Time, config: &ConnectionConfig, peer_version: u32) -> Self {
         let mtu = config.send.mtu.clamp(200, MAX_UDP_PAYLOAD);
         Self {
             max_plaintext: mtu - PACKET_OVERHEAD,
             mtu,
-            tell_gap: config.send_time_since_previous,
+            tell_gap: config.send_time_since_previous && peer_version >= MIN_GAP_VERSION,
             stats_wanted: false,
             probes: 0,
             last_ack_request: now,

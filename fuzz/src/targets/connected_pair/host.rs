@@ -20,7 +20,7 @@ use gamewire_proto::{
 use gamewire_wire::{Identity, extensions, limits::MAX_UDP_PAYLOAD};
 
 use super::{
-    journal::{Journal, content},
+    journal::{Journal, Sent, content},
     network::{Network, Packet},
 };
 use crate::input::Input;
@@ -153,9 +153,12 @@ impl Host {
             deadline: (!reliable && choice & 32 != 0).then(|| now.plus_micros(5000)),
         };
         let (lane, payload) = (message.lane, message.payload.clone());
+        let has_deadline = message.deadline.is_some();
         match self.connection.send(now, message) {
             Ok(report) => {
-                journal.sent(lane, report.message_number, reliable || report.promoted, payload);
+                let reliable = reliable || report.promoted;
+                let sent = Sent { payload, reliable, has_deadline };
+                journal.sent(lane, report.message_number, sent);
             }
             Err(error) => assert!(!error.to_string().is_empty()),
         }

@@ -20,9 +20,11 @@ pub(super) struct Journal {
     void: bool,
 }
 
-struct Sent {
-    payload: Bytes,
-    reliable: bool,
+pub(super) struct Sent {
+    pub(super) payload: Bytes,
+    pub(super) reliable: bool,
+    /// It is dropped if it cannot leave in time.
+    pub(super) has_deadline: bool,
 }
 
 /// Content that tells messages apart.
@@ -48,8 +50,8 @@ impl Journal {
         }
     }
 
-    pub(super) fn sent(&mut self, lane: u16, number: u64, reliable: bool, payload: Bytes) {
-        let before = self.sent.insert((lane, number), Sent { payload, reliable });
+    pub(super) fn sent(&mut self, lane: u16, number: u64, sent: Sent) {
+        let before = self.sent.insert((lane, number), sent);
         assert!(before.is_none(), "number {number} of lane {lane} twice");
     }
 
@@ -74,7 +76,7 @@ impl Journal {
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        let reliable = self.sent.iter().filter(|(_, sent)| sent.reliable);
-        reliable.map(|(key, _)| key).all(|key| self.got.contains(key))
+        let must_arrive = |sent: &Sent| sent.reliable && !sent.has_deadline;
+        self.sent.iter().all(|(key, sent)| !must_arrive(sent) || self.got.contains(key))
     }
 }

@@ -227,16 +227,19 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seeds::seeds;
+    use crate::seeds::{Seed, seeds};
+
+    fn honest() -> impl Iterator<Item = Seed> {
+        seeds()
+            .into_iter()
+            .filter(|seed| seed.target == "connected_pair" && seed.name.starts_with("honest"))
+    }
 
     /// The target is worth something only if messages really come through.
     #[test]
     fn honest_runs_deliver_much_in_both_directions() {
-        let honest = seeds()
-            .into_iter()
-            .filter(|seed| seed.target == "connected_pair" && seed.name.starts_with("honest"));
         let mut runs = 0;
-        for seed in honest {
+        for seed in honest() {
             let world = play(&seed.bytes);
             let delivered = world.journals.each_ref().map(Journal::delivered);
             assert!(!world.tampered && !world.closed);
@@ -253,5 +256,43 @@ mod tests {
         assert!(!play(&input).tampered);
         input[0] = 1;
         assert!(play(&input).tampered);
+    }
+
+    /// A connection that nobody uses keeps alive, and no more.
+    #[test]
+    fn an_idle_pair_is_quiet() {
+        for seed in honest() {
+            let mut world = play(&seed.bytes);
+            let datagrams = idle(&mut world);
+            assert!(datagrams < 40, "{}: {datagrams} datagrams in ten idle seconds", seed.name);
+        }
+    }
+
+    #[test]
+    fn dbg_tmp() {
+
+        for f in ["0ba5e35a798de5cc0a9ebac3b11b19adf1723078", "e39e24107b568dbbee85f7f44c3f506d14af7288"] {
+            let bytes = std::fs::read(format!("/tmp/fz/corpus/connected_pair/{f}")).unwrap();
+            let mut world = play(&bytes);
+            eprintln!("{f} {} {:?}", world.options.encrypted, world.now);
+            for _ in 0..100 {
+                world.wait(50_000);
+                let l: Vec<_> = (0..world.network.len()).map(|_| { let p = world.network.take(0).unwrap(); let l = (p.to, p.bytes.len(), p.bytes[0]); world.hosts[p.to].handle(world.now, &p.bytes, &mut world.network); l }).collect();
+                eprintln!("{} {:?}", l.len(), &l[..l.len().min(6)]);
+            }
+            let now = world.now;
+            eprintln!("{:#?}", world.hosts.each_mut().map(|h| (h.connection.real_time(now).backlog, h.connection.session_status(now).map(|s| s.recovery))));
+        }
+        panic!();
+    }
+
+    fn idle(world: &mut World) -> usize {
+        let mut datagrams = 0;
+        for _ in 0..200 {
+            world.wait(50_000);
+            datagrams += world.network.len();
+            world.deliver_all();
+        }
+        datagrams
     }
 }
