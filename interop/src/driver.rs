@@ -37,7 +37,7 @@ const SHOWN_BYTES: usize = 300;
 /// # Errors
 /// It is nowhere; the text says how to build it.
 pub fn program() -> anyhow::Result<PathBuf> {
-    if let Some(path) = env::var_os(PROGRAM_VARIABLE) {
+    if let Some(path) = env::var_os(PROGRAM_VARIABLE).filter(|path| !path.is_empty()) {
         return Ok(path.into());
     }
     let this = env::current_exe().context("where is this program?")?;

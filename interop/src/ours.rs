@@ -173,16 +173,14 @@ impl Ours {
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
             let event = self.sockets.wait_event(Some(left));
-            match event.with_context(|| format!("our side: no {what} in time"))? {
-                Event::ConnectionStatusChanged(change) => {
-                    self.remember(&change);
-                    if fits(&change) {
-                        return Ok(*change);
-                    }
-                    self.events.push_back(*change);
+            let event = event.with_context(|| format!("our side: no {what} in time"))?;
+            // Senders wait by themselves; authentication shows in the connection.
+            if let Event::ConnectionStatusChanged(change) = event {
+                self.remember(&change);
+                if fits(&change) {
+                    return Ok(*change);
                 }
-                // Senders wait by themselves; authentication shows in the connection.
-                _ => {}
+                self.events.push_back(*change);
             }
         }
     }

@@ -13,8 +13,8 @@ use crate::input::Input;
 
 /// Numbers further back than this are not looked at.
 const CHECKED: u64 = 20_000;
-/// A sender's numbers run no further ahead of what is acked (wire.md §5).
-const MAX_LEAD: u64 = 0x2000;
+/// A sender waits for stop-waiting to follow before its numbers run out of the reach of 16 bits.
+const MAX_SPAN: u64 = 0x7000;
 const MAX_JUMP: i64 = 0x1000;
 const MAX_STEPS: usize = 3000;
 
@@ -78,6 +78,9 @@ fn packet(input: &mut Input<'_>, acks: &mut ReceivedPackets, model: &mut Model, 
         _ => i64::from(input.u16().cast_signed()).min(MAX_JUMP),
     };
     let number = model.newest.saturating_add_signed(offset).max(1);
+    if number > model.floor.saturating_add(MAX_SPAN) {
+        return;
+    }
     assert_eq!(acks.expand(number as u16), number);
     let freshness = acks.freshness(number);
     assert_eq!(freshness, model.freshness(number), "{number}");
@@ -85,9 +88,7 @@ fn packet(input: &mut Input<'_>, acks: &mut ReceivedPackets, model: &mut Model, 
         return;
     }
     let need = [AckNeed::None, AckNeed::Delayed, AckNeed::Immediate][input.below(3)];
-    // A sender stays within reach of what it knows to have arrived.
-    let newest_kept = model.kept.last().map_or(model.start, |&kept| kept);
-    let keep = choice < 0xe0 || number > newest_kept.saturating_add(MAX_LEAD);
+    let keep = choice < 0xe0;
     acks.on_packet(now, number, need, keep);
     model.seen.insert(number);
     model.newest = model.newest.max(number);

@@ -32,7 +32,7 @@ pub(super) fn cases() -> Vec<Case> {
     let small = [0, 1, 2, 3, 20];
     let reliable = Run::reliable(&reliable, 300);
     vec![
-        case("reliable 1 B to 16 KiB", ROOMY, &[reliable.clone()]),
+        case("reliable 1 B to 16 KiB", ROOMY, std::slice::from_ref(&reliable)),
         case("reliable 1 B to 512 KiB", ROOMY, &[Run::reliable(&large, 20)]),
         case("reliable 512 KiB with all defaults", [], &[Run::reliable(&[524_288], 1)])
             .within(std::time::Duration::from_secs(40)),

@@ -29,11 +29,6 @@ impl RangeSet {
         Some(first)
     }
 
-    pub(super) fn covers(&self, range: &Range<u64>) -> bool {
-        let at = self.ranges.partition_point(|kept| kept.end < range.end);
-        self.ranges.get(at).is_some_and(|kept| kept.start <= range.start)
-    }
-
     pub(super) fn insert(&mut self, mut range: Range<u64>) {
         if range.is_empty() {
             return;
@@ -120,10 +115,6 @@ mod tests {
                 }
                 prop_assert_eq!(seen, bitmap);
                 prop_assert_eq!(set.total(), bitmap.iter().filter(|&&bit| bit).count() as u64);
-                let whole = bitmap[range.start as usize..range.end as usize].iter().all(|&bit| bit);
-                if len > 0 {
-                    prop_assert_eq!(set.covers(&range), whole);
-                }
             }
         }
     }

@@ -18,6 +18,10 @@ struct UnorderedMessage {
     number: u64,
     payload: Bytes,
     acked: RangeSet,
+    /// What is to go again. A set: a piece of which several copies were lost goes once.
+    lost: RangeSet,
+    /// Whether it has its place in the queue of messages with lost data.
+    queued: bool,
     whole: bool,
 }
 
@@ -25,14 +29,14 @@ impl UnorderedMessage {
     fn unacked(&self, sent: u64) -> u64 {
         if self.whole { 0 } else { sent - self.acked.total() }
     }
-}
 
-/// Part of a message that is to go again.
-#[derive(Debug)]
-struct Piece {
-    number: u64,
-    start: u32,
-    end: u32,
+    /// The first piece that is to go again; an empty message has an empty one.
+    fn first_lost(&self) -> Option<Range<u64>> {
+        if self.whole || !self.queued {
+            return None;
+        }
+        self.lost.first().or_else(|| self.payload.is_empty().then_some(0..0))
+    }
 }
 
 /// See the module's documentation.
@@ -40,7 +44,8 @@ struct Piece {
 pub(super) struct UnorderedSend {
     /// By number; those acknowledged inside keep their place until the first one is.
     messages: VecDeque<UnorderedMessage>,
-    lost: VecDeque<Piece>,
+    /// Numbers of messages with lost data, each once, in the order in which the losses were found.
+    lost: VecDeque<u64>,
     unacked: u64,
     /// Bytes sent of the last message, which may not all be out yet.
     last_sent: u64,
@@ -71,9 +76,14 @@ impl UnorderedSend {
     /// Bytes `range` of a message leave for the first time.
     pub(super) fn on_sent(&mut self, number: u64, payload: &Bytes, range: &Range<u32>) {
         if range.start == 0 {
-            let payload = payload.clone();
-            let acked = RangeSet::default();
-            self.messages.push_back(UnorderedMessage { number, payload, acked, whole: false });
+            self.messages.push_back(UnorderedMessage {
+                number,
+                payload: payload.clone(),
+                acked: RangeSet::default(),
+                lost: RangeSet::default(),
+                queued: false,
+                whole: false,
+            });
         }
         self.last_sent = u64::from(range.end);
         self.unacked += u64::from(range.end - range.start);
@@ -88,31 +98,26 @@ impl UnorderedSend {
         writer: &mut PacketWriter<'_>,
         sent: &mut SentContent,
     ) -> Option<u64> {
-        loop {
-            let piece = self.lost.front_mut()?;
-            let index = index_of(&self.messages, piece.number);
-            let Some(message) = index.map(|index| &self.messages[index]).filter(|message| {
-                let span = u64::from(piece.start)..u64::from(piece.end);
-                !message.whole && (span.is_empty() || !message.acked.covers(&span))
-            }) else {
-                self.lost.pop_front();
-                continue;
-            };
-            let (wire_lane, number) = (u16::from(lane), piece.number);
-            let fits = writer.extended_max_len(wire_lane, number, piece.start);
-            let len = room.cut(fits, u64::from(piece.end - piece.start))? as u32;
-            let range = piece.start as usize..(piece.start + len) as usize;
-            let last = range.end == message.payload.len();
-            let kind = SegmentKind::ReliableUnordered;
-            let out = writer.extended(kind, wire_lane, number, piece.start, last, len as usize)?;
-            out.copy_from_slice(&message.payload[range.clone()]);
-            note(sent, lane, number, piece.start..piece.start + len, last);
-            piece.start += len;
-            if piece.start == piece.end {
-                self.lost.pop_front();
-            }
-            return Some(u64::from(len));
+        self.trim();
+        let number = *self.lost.front()?;
+        let index = index_of(&self.messages, number)?;
+        let message = &mut self.messages[index];
+        let piece = message.first_lost()?;
+        let (wire_lane, start) = (u16::from(lane), piece.start as u32);
+        let fits = writer.extended_max_len(wire_lane, number, start);
+        let len = room.cut(fits, piece.end - piece.start)? as u32;
+        let range = start as usize..(start + len) as usize;
+        let last = range.end == message.payload.len();
+        let kind = SegmentKind::ReliableUnordered;
+        let out = writer.extended(kind, wire_lane, number, start, last, len as usize)?;
+        out.copy_from_slice(&message.payload[range]);
+        note(sent, lane, number, start..start + len, last);
+        message.lost.remove(piece.start..piece.start + u64::from(len));
+        if message.lost.is_empty() {
+            message.queued = false;
+            self.lost.pop_front();
         }
+        Some(u64::from(len))
     }
 
     pub(super) fn on_whole_acked(&mut self, first: u64, count: u16) {
@@ -122,11 +127,8 @@ impl UnorderedSend {
 
     pub(super) fn on_whole_lost(&mut self, first: u64, count: u16) {
         self.each(first, count, |queue, index| {
-            let message = &queue.messages[index];
-            if !message.whole {
-                let end = message.payload.len() as u32;
-                queue.lost.push_back(Piece { number: message.number, start: 0, end });
-            }
+            let end = queue.messages[index].payload.len() as u32;
+            queue.lose(index, 0..end);
         });
     }
 
@@ -136,7 +138,9 @@ impl UnorderedSend {
         {
             let message = &mut self.messages[index];
             let before = message.acked.total();
-            message.acked.insert(u64::from(range.start)..u64::from(range.end));
+            let span = u64::from(range.start)..u64::from(range.end);
+            message.lost.remove(span.clone());
+            message.acked.insert(span);
             let total = message.acked.total();
             self.unacked -= total - before;
             if total == message.payload.len() as u64 {
@@ -147,8 +151,26 @@ impl UnorderedSend {
     }
 
     pub(super) fn on_part_lost(&mut self, number: u64, range: Range<u32>) {
-        self.lost.push_back(Piece { number, start: range.start, end: range.end });
+        if let Some(index) = index_of(&self.messages, number) {
+            self.lose(index, range);
+        }
         self.trim();
+    }
+
+    fn lose(&mut self, index: usize, range: Range<u32>) {
+        let message = &mut self.messages[index];
+        if message.whole {
+            return;
+        }
+        let span = u64::from(range.start)..u64::from(range.end);
+        message.lost.insert(span.clone());
+        for acked in message.acked.overlapping(&span) {
+            message.lost.remove(acked);
+        }
+        if !message.queued {
+            message.queued = true;
+            self.lost.push_back(message.number);
+        }
     }
 
     fn each(&mut self, first: u64, count: u16, mut visit: impl FnMut(&mut Self, usize)) {
@@ -168,21 +190,21 @@ impl UnorderedSend {
         message.whole = true;
         message.payload = Bytes::new();
         message.acked = RangeSet::default();
+        message.lost = RangeSet::default();
     }
 
-    /// Forgets what is acknowledged at the front, and lost pieces that turned out to have arrived.
+    /// Forgets what is acknowledged at the front, and losses that turned out to have arrived.
     fn trim(&mut self) {
         while self.messages.front().is_some_and(|message| message.whole) {
             self.messages.pop_front();
         }
-        while let Some(piece) = self.lost.front() {
-            let span = u64::from(piece.start)..u64::from(piece.end);
-            let open = index_of(&self.messages, piece.number).is_some_and(|index| {
-                let message = &self.messages[index];
-                !message.whole && (span.is_empty() || !message.acked.covers(&span))
-            });
-            if open {
-                break;
+        while let Some(&number) = self.lost.front() {
+            if let Some(index) = index_of(&self.messages, number) {
+                let message = &mut self.messages[index];
+                if message.first_lost().is_some() {
+                    break;
+                }
+                message.queued = false;
             }
             self.lost.pop_front();
         }

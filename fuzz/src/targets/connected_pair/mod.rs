@@ -268,24 +268,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn dbg_tmp() {
-
-        for f in ["0ba5e35a798de5cc0a9ebac3b11b19adf1723078", "e39e24107b568dbbee85f7f44c3f506d14af7288"] {
-            let bytes = std::fs::read(format!("/tmp/fz/corpus/connected_pair/{f}")).unwrap();
-            let mut world = play(&bytes);
-            eprintln!("{f} {} {:?}", world.options.encrypted, world.now);
-            for _ in 0..100 {
-                world.wait(50_000);
-                let l: Vec<_> = (0..world.network.len()).map(|_| { let p = world.network.take(0).unwrap(); let l = (p.to, p.bytes.len(), p.bytes[0]); world.hosts[p.to].handle(world.now, &p.bytes, &mut world.network); l }).collect();
-                eprintln!("{} {:?}", l.len(), &l[..l.len().min(6)]);
-            }
-            let now = world.now;
-            eprintln!("{:#?}", world.hosts.each_mut().map(|h| (h.connection.real_time(now).backlog, h.connection.session_status(now).map(|s| s.recovery))));
-        }
-        panic!();
-    }
-
     fn idle(world: &mut World) -> usize {
         let mut datagrams = 0;
         for _ in 0..200 {

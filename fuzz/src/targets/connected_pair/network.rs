@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// More than so many on the way: the oldest is lost.
+/// More than so many on the way are lost, as in a router whose queue is full.
 const MAX_IN_FLIGHT: usize = 512;
 
 pub(super) struct Packet {
@@ -22,10 +22,9 @@ impl Network {
     }
 
     pub(super) fn send(&mut self, packet: Packet) {
-        if self.in_flight.len() == MAX_IN_FLIGHT {
-            self.in_flight.pop_front();
+        if self.in_flight.len() < MAX_IN_FLIGHT {
+            self.in_flight.push_back(packet);
         }
-        self.in_flight.push_back(packet);
     }
 
     /// Takes one out; `index` wraps around.

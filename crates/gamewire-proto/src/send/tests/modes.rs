@@ -75,6 +75,34 @@ fn unordered_messages_are_tracked_singly() {
     assert_eq!(queues.ready_at(NOW), None);
 }
 
+/// Probes and late losses report the same data again and again. Were each report answered by a copy,
+/// and each lost copy by another, a peer that has no room would be flooded.
+#[test]
+fn unordered_data_lost_many_times_goes_once() {
+    let mut queues = with_mode(DeliveryMode::Unordered, extensions::ALL);
+    for len in [0, 400, 3000] {
+        push(&mut queues, message(len, true));
+    }
+    let mut sent = Vec::new();
+    for round in 0..10 {
+        let mut bytes = 0;
+        while queues.ready_at(after(10_000)).is_some() {
+            let (plaintext, content) = fill(&mut queues, after(10_000), PACKET);
+            bytes += plaintext.len();
+            sent.push(content);
+        }
+        assert!((3400..3600).contains(&bytes), "round {round}: {bytes} bytes");
+        for content in &sent {
+            queues.on_lost(content);
+        }
+    }
+    for content in &sent {
+        queues.on_acked(content);
+    }
+    assert_eq!(queues.ready_at(after(10_000)), None);
+    assert!(queues.all_reliable_acked());
+}
+
 #[test]
 fn unordered_messages_in_flight_are_bounded() {
     let mut queues = with_mode(DeliveryMode::Unordered, extensions::ALL);
