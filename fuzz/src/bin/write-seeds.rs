@@ -1,4 +1,5 @@
 //! Writes the hand-made seeds into the corpus.
+#![forbid(unsafe_code)]
 
 use std::{fs, io, path::Path};
 

@@ -22,6 +22,12 @@ use crate::{
 /// Headers, statistics and seal: the packet size less what a peer of Valve's expects to hold.
 const PACKET_OVERHEAD: usize = MAX_UDP_PAYLOAD - MAX_ENCRYPTED_PAYLOAD + TAG_LEN;
 
+/// A first packet short of the full size by more than one part in so many is a batch of its own.
+const BATCH_SLACK: usize = 8;
+
+/// Statistics may take this part of a packet; on very small packets they are left out.
+const STATS_SHARE: usize = 3;
+
 /// Room in a packet that acks may not take from the data, in parts of the whole.
 const ACK_SHARE: usize = 2;
 
@@ -39,6 +45,8 @@ pub(super) struct Outgoing {
     last_ack_request: Time,
     /// Bytes of packets with reliable data since a reply was last asked for.
     reliable_since_request: u64,
+    /// The same of packets with nothing but unreliable data.
+    unreliable_since_request: u64,
 }
 
 impl Outgoing {
@@ -52,6 +60,7 @@ impl Outgoing {
             probes: 0,
             last_ack_request: now,
             reliable_since_request: 0,
+            unreliable_since_request: 0,
         }
     }
 
@@ -117,10 +126,12 @@ impl Session {
             };
             let written = self.write_packet(now, out, size, due, queues);
             count += 1;
-            if count == 1 {
+            if written < size {
+                // The last of a batch may be shorter. A first one that is nearly full sets the size.
+                if count > 1 || written < size - size / BATCH_SLACK {
+                    break;
+                }
                 size = written;
-            } else if written < size {
-                break;
             }
         }
         let len = out.len() - start;
@@ -170,10 +181,10 @@ impl Session {
     ) -> usize {
         let start = out.len();
         let number = self.recovery.next_packet_number();
-        let stats = self.write_header(now, out, number, due, queues);
+        let stats = self.write_header(now, out, limit, due, queues);
         let header_len = out.len() - start;
         let overhead = self.sealer.overhead();
-        let room = (limit - header_len - overhead).min(self.outgoing.max_plaintext);
+        let room = limit.saturating_sub(header_len + overhead).min(self.outgoing.max_plaintext);
         let plaintext_start = out.len();
         let mut content = SentContent::default();
         let mut writer = PacketWriter::new(out, room);
@@ -196,6 +207,8 @@ impl Session {
         debug_assert_eq!(sent, number, "numbers rise by one");
         if content_is_reliable {
             self.outgoing.reliable_since_request += len as u64;
+        } else if carries_data {
+            self.outgoing.unreliable_since_request += len as u64;
         }
         if carries_data {
             self.controller.on_packet_sent(now, len as u64, self.recovery.bytes_in_flight());
@@ -212,7 +225,7 @@ impl Session {
         &mut self,
         now: Time,
         out: &mut Vec<u8>,
-        number: u64,
+        limit: usize,
         due: Due,
         queues: &SendQueues,
     ) -> Option<UdpStats> {
@@ -225,6 +238,7 @@ impl Session {
         if request != AckRequest::None {
             self.outgoing.last_ack_request = now;
             self.outgoing.reliable_since_request = 0;
+            self.outgoing.unreliable_since_request = 0;
         }
         let for_stats_alone = std::mem::take(&mut self.outgoing.stats_wanted) && due == Due::Bare;
         let mut stats = self.stats.inline_stats_for_packet(now, !for_stats_alone);
@@ -239,13 +253,19 @@ impl Session {
         }
         let header = DataHeader {
             to_connection_id: self.remote_id,
-            packet_number_low: number as u16,
+            packet_number_low: self.recovery.next_packet_number() as u16,
             time_since_previous: self
                 .outgoing
                 .tell_gap
                 .then(|| self.stats.time_since_previous_sent(now))
                 .flatten(),
         };
+        if let Some(carried) = &mut stats
+            && udp::data_header_len(&header, Some(carried)) > limit / STATS_SHARE
+        {
+            carried.stats = None;
+            carried.flags = Some(carried.flags() | FLAG_ACK_REQUEST_E2E);
+        }
         udp::encode_data_header(&header, stats.as_ref(), out);
         stats
     }
@@ -259,7 +279,8 @@ impl Session {
 
     /// Unreliable data alone is never acknowledged unasked: ask about once per round trip.
     fn feedback_wanted(&self, now: Time, queues: &SendQueues) -> bool {
-        let in_flight = self.recovery.unacknowledged_packets() > 0;
+        let in_flight = self.recovery.unacknowledged_packets() > 0
+            && self.outgoing.unreliable_since_request > 0;
         let unasked = queues.sent_unacked_reliable_bytes() == 0;
         let interval = self.recovery.rtt().smoothed_rtt().max(MIN_FEEDBACK_INTERVAL);
         in_flight && unasked && now.since(self.outgoing.last_ack_request) >= interval

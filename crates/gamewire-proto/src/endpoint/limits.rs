@@ -31,16 +31,23 @@ pub(super) struct Admission {
     limits: AcceptLimits,
     pending: HashSet<ConnectionKey>,
     per_address: HashMap<IpAddr, usize>,
-    open: usize,
+    /// Connections that came in; those that we opened ourselves are not counted.
+    counted: HashSet<ConnectionKey>,
 }
 
 impl Admission {
     pub(super) fn new(limits: AcceptLimits) -> Self {
-        Self { limits, pending: HashSet::new(), per_address: HashMap::new(), open: 0 }
+        Self {
+            limits,
+            pending: HashSet::new(),
+            per_address: HashMap::new(),
+            counted: HashSet::new(),
+        }
     }
 
     pub(super) fn check(&self, address: IpAddr) -> Result<(), DropReason> {
-        if self.pending.len() >= self.limits.max_pending || self.open >= self.limits.max_connections
+        if self.pending.len() >= self.limits.max_pending
+            || self.counted.len() >= self.limits.max_connections
         {
             return Err(DropReason::PendingFull);
         }
@@ -53,19 +60,19 @@ impl Admission {
     pub(super) fn opened(&mut self, key: ConnectionKey, address: IpAddr) {
         self.pending.insert(key);
         *self.per_address.entry(address).or_default() += 1;
-        self.open += 1;
+        self.counted.insert(key);
     }
 
     pub(super) fn settled(&mut self, key: ConnectionKey) {
         self.pending.remove(&key);
     }
 
-    /// Connections that we opened ourselves from a listening socket were never counted.
     pub(super) fn closed(&mut self, key: ConnectionKey, address: IpAddr) {
         self.pending.remove(&key);
-        if let Some(count) = self.per_address.get_mut(&address) {
+        if self.counted.remove(&key)
+            && let Some(count) = self.per_address.get_mut(&address)
+        {
             *count -= 1;
-            self.open = self.open.saturating_sub(1);
             if *count == 0 {
                 self.per_address.remove(&address);
             }

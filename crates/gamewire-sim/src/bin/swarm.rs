@@ -1,4 +1,5 @@
 //! Runs made-up scenarios, seed after seed, until time is up or something is wrong.
+#![forbid(unsafe_code)]
 
 use std::{
     process::ExitCode,
