@@ -120,6 +120,31 @@ fn words_after<'a>(text: &'a str, prefix: &'a str) -> impl Iterator<Item = (usiz
     })
 }
 
+/// Where the tests are named that show what broke others.
+const LESSONS: &str = "docs/lessons.md";
+
+/// Every test that the catalogue of lessons names exists.
+pub(super) fn named_tests(repository: &Repository) -> Vec<String> {
+    let Some(document) = repository.file(LESSONS) else {
+        return vec![format!("{LESSONS} does not exist")];
+    };
+    let exists = |name: &str| {
+        let definition = format!("fn {name}");
+        repository.with_extension("rs").any(|file| {
+            file.text
+                .match_indices(&definition)
+                .any(|(at, _)| file.text[at + definition.len()..].starts_with(['(', '<']))
+        })
+    };
+    backticked(&document.text)
+        .filter(|(_, word)| {
+            word.contains('_') && word.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
+        })
+        .filter(|(_, word)| !exists(word))
+        .map(|(line, word)| format!("{LESSONS}:{line}: no test is called `{word}`"))
+        .collect()
+}
+
 /// The documents that a reader expects.
 pub(super) fn expected(repository: &Repository) -> Vec<String> {
     let mut problems = Vec::new();

@@ -61,6 +61,7 @@ const RULES: &[Rule] = &[
     ("no path of one machine", sources::machine_paths),
     ("paths named in documents exist", documents::named_paths),
     ("links in documents lead somewhere", documents::links),
+    ("tests named in documents exist", documents::named_tests),
     ("documents name existing commands", documents::commands),
     ("the documents that a reader expects exist", documents::expected),
 ];

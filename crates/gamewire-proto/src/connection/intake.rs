@@ -92,9 +92,6 @@ impl Session {
             }
         }
         if let Some(held) = self.early.packet_number() {
-            if held == number {
-                return self.drop(DropReason::Duplicate);
-            }
             // The one it waited for, or a later one: either way the wait is over.
             if number < held {
                 self.corrected = number + 1 == held;
@@ -104,6 +101,10 @@ impl Session {
                 return fate.and(late);
             }
             self.release_early(now, queues, receiver)?;
+            // What was held may have been a forgery under this very number.
+            if self.acks.freshness(number) != Freshness::New {
+                return self.drop(DropReason::Duplicate);
+            }
             return self.open_and_process(now, number, datagram, queues, receiver);
         }
         let came_early = number > self.acks.newest() + 1;

@@ -1,3 +1,5 @@
+mod lessons;
+
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -26,6 +28,8 @@ struct Host {
     entropy: SeededEntropy,
     events: Vec<Event>,
     messages: Vec<ReceivedMessage>,
+    /// Whether the application takes its messages.
+    consumes: bool,
 }
 
 /// Two hosts and a wire between them that takes a fixed time and loses nothing.
@@ -63,6 +67,7 @@ impl Host {
             entropy,
             events: Vec::new(),
             messages: Vec::new(),
+            consumes: true,
         }
     }
 
@@ -163,7 +168,9 @@ impl Pair {
             };
             host.events.extend(std::iter::from_fn(|| connection.poll_event()));
             while let Some(message) = connection.poll_message() {
-                connection.messages_consumed(1, message.payload.len());
+                if host.consumes {
+                    connection.messages_consumed(1, message.payload.len());
+                }
                 host.messages.push(message);
             }
             out.clear();
