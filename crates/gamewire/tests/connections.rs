@@ -2,81 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-use std::{
-    net::{SocketAddr, UdpSocket},
-    time::{Duration, Instant},
-};
+mod common;
 
+use std::time::Instant;
+
+use common::*;
 use gamewire::{
-    Config, ConnectionHandle, ConnectionState, DeliveryMode, Event, Identity, LaneConfig,
-    ListenSocketHandle, Message, Options, Outgoing, SendError, SendFlags, Sockets, StatusChanged,
+    Config, ConnectionHandle, ConnectionState, DeliveryMode, Event, Identity, LaneConfig, Message,
+    Outgoing, SendError, SendFlags,
 };
-
-/// Nothing in these tests takes nearly so long; what does is broken.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn sockets(identity: &str) -> Sockets {
-    let identity = identity.parse().unwrap();
-    Sockets::new(Options { identity, ..Options::default() }).unwrap()
-}
-
-/// A port that was free a moment ago.
-fn free_address(ip: &str) -> SocketAddr {
-    UdpSocket::bind((ip, 0)).unwrap().local_addr().unwrap()
-}
-
-fn next_status(sockets: &Sockets) -> StatusChanged {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match sockets.wait_event(Some(deadline.saturating_duration_since(Instant::now()))) {
-            Some(Event::ConnectionStatusChanged(change)) => return *change,
-            Some(_) => {}
-            None => panic!("no state change came"),
-        }
-    }
-}
-
-fn wait_for_state(sockets: &Sockets, state: ConnectionState) -> StatusChanged {
-    loop {
-        let change = next_status(sockets);
-        if change.info.state == state {
-            return change;
-        }
-    }
-}
-
-struct Linked {
-    server: Sockets,
-    client: Sockets,
-    listen: ListenSocketHandle,
-    /// The connection as the server and as the client sees it.
-    at_server: ConnectionHandle,
-    at_client: ConnectionHandle,
-}
-
-fn linked(ip: &str, options: &[Config]) -> Linked {
-    let (server, client) = (sockets("str:server"), sockets("str:client"));
-    let address = free_address(ip);
-    let listen = server.create_listen_socket_ip(address, options).unwrap();
-    let at_client = client.connect_by_ip_address(address, options).unwrap();
-    let asked = wait_for_state(&server, ConnectionState::Connecting);
-    assert_eq!(asked.info.listen_socket, Some(listen));
-    server.accept_connection(asked.connection).unwrap();
-    wait_for_state(&server, ConnectionState::Connected);
-    wait_for_state(&client, ConnectionState::Connected);
-    Linked { server, client, listen, at_server: asked.connection, at_client }
-}
-
-fn receive(sockets: &Sockets, connection: ConnectionHandle, count: usize) -> Vec<Message> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut messages = Vec::new();
-    while messages.len() < count {
-        let left = deadline.saturating_duration_since(Instant::now());
-        assert!(!left.is_zero(), "{} of {count} messages came", messages.len());
-        messages.extend(sockets.wait_messages(connection, count, Some(left)).unwrap());
-    }
-    messages
-}
 
 #[test]
 fn a_connection_carries_messages_both_ways_over_ipv4_and_ipv6() {
