@@ -1,7 +1,5 @@
 //! Connections over the real loopback network, through the public interface.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
 mod common;
 
 use std::time::Instant;

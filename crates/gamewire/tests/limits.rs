@@ -1,7 +1,5 @@
 //! Who may come in, and how much a peer may make us hold.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
 mod common;
 
 use std::{

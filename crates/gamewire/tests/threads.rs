@@ -1,7 +1,5 @@
 //! Many threads on one instance.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
 mod common;
 
 use std::{sync::Arc, thread};
