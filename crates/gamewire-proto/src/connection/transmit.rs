@@ -260,13 +260,17 @@ impl Session {
                 .then(|| self.stats.time_since_previous_sent(now))
                 .flatten(),
         };
-        if let Some(carried) = &mut stats
-            && udp::data_header_len(&header, Some(carried)) > limit / STATS_SHARE
-        {
-            carried.stats = None;
-            carried.flags = Some(carried.flags() | FLAG_ACK_REQUEST_E2E);
+        let too_large = stats
+            .as_ref()
+            .is_some_and(|stats| udp::data_header_len(&header, Some(stats)) > limit / STATS_SHARE);
+        if too_large {
+            // What they ask for goes without them. They count as told, or they would be due for ever.
+            let flags = stats.as_ref().map_or(0, UdpStats::flags) | FLAG_ACK_REQUEST_E2E;
+            let request = UdpStats { stats: None, flags: Some(flags) };
+            udp::encode_data_header(&header, Some(&request), out);
+        } else {
+            udp::encode_data_header(&header, stats.as_ref(), out);
         }
-        udp::encode_data_header(&header, stats.as_ref(), out);
         stats
     }
 
