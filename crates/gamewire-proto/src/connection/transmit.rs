@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gamewire_wire::{
-    limits::{MAX_ENCRYPTED_PAYLOAD, MAX_UDP_PAYLOAD, TAG_LEN},
+    limits::{DATA_HEADER_LEN, MAX_ENCRYPTED_PAYLOAD, MAX_UDP_PAYLOAD, TAG_LEN},
     messages::UdpStats,
     snp::PacketWriter,
     udp::{self, DataHeader},
@@ -128,7 +128,8 @@ impl Session {
             count += 1;
             if written < size {
                 // The last of a batch may be shorter. A first one that is nearly full sets the size.
-                if count > 1 || written < size - size / BATCH_SLACK {
+                let full = DATA_HEADER_LEN + self.outgoing.max_plaintext + self.sealer.overhead();
+                if count > 1 || written < full - full / BATCH_SLACK {
                     break;
                 }
                 size = written;
