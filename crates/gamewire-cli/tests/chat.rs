@@ -51,5 +51,5 @@ fn a_guest_whose_host_leaves_fails() {
     guest.expect("connected to");
     host.type_line("/quit");
     assert!(host.finish().success());
-    assert_eq!(guest.finish().code(), Some(1));
+    assert_eq!(guest.wait().code(), Some(1));
 }

@@ -73,6 +73,11 @@ impl Running {
     /// Ends the input and waits for the end of the process.
     pub(crate) fn finish(mut self) -> ExitStatus {
         self.input = None;
+        self.wait()
+    }
+
+    /// Waits for the end of the process, which must come by itself.
+    pub(crate) fn wait(mut self) -> ExitStatus {
         let give_up = Instant::now() + PATIENCE;
         // Its output ends when it ends.
         while Instant::now() < give_up {
