@@ -323,6 +323,116 @@ impl Cipher {
     }
 }
 #[allow(missing_docs)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IceCandidate {
+    #[prost(string, optional, tag = "3")]
+    pub candidate: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[allow(missing_docs)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IceRendezvous {
+    #[prost(message, optional, tag = "1")]
+    pub add_candidate: ::core::option::Option<IceCandidate>,
+    #[prost(message, optional, tag = "2")]
+    pub auth: ::core::option::Option<ice_rendezvous::Auth>,
+}
+/// Nested message and enum types in `IceRendezvous`.
+pub mod ice_rendezvous {
+    #[allow(missing_docs)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Auth {
+        #[prost(string, optional, tag = "1")]
+        pub pwd_frag: ::core::option::Option<::prost::alloc::string::String>,
+    }
+}
+#[allow(missing_docs)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct P2pRendezvous {
+    #[prost(fixed32, optional, tag = "1")]
+    pub to_connection_id: ::core::option::Option<u32>,
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub sdr_routes: ::core::option::Option<::prost::bytes::Bytes>,
+    #[prost(uint32, optional, tag = "3")]
+    pub ack_peer_routes_revision: ::core::option::Option<u32>,
+    #[prost(message, optional, tag = "4")]
+    pub connect_request: ::core::option::Option<p2p_rendezvous::ConnectRequest>,
+    #[prost(message, optional, tag = "5")]
+    pub connect_ok: ::core::option::Option<p2p_rendezvous::ConnectOk>,
+    #[prost(message, optional, tag = "6")]
+    pub connection_closed: ::core::option::Option<p2p_rendezvous::ConnectionClosed>,
+    #[prost(bool, optional, tag = "7")]
+    pub ice_enabled: ::core::option::Option<bool>,
+    #[prost(string, optional, tag = "8")]
+    pub from_identity: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(fixed32, optional, tag = "9")]
+    pub from_connection_id: ::core::option::Option<u32>,
+    #[prost(string, optional, tag = "10")]
+    pub to_identity: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint32, optional, tag = "11")]
+    pub ack_reliable_msg: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "12")]
+    pub first_reliable_msg: ::core::option::Option<u32>,
+    #[prost(message, repeated, tag = "13")]
+    pub reliable_messages: ::prost::alloc::vec::Vec<p2p_rendezvous::ReliableMessage>,
+    #[prost(bytes = "bytes", optional, tag = "14")]
+    pub hosted_server_ticket: ::core::option::Option<::prost::bytes::Bytes>,
+    #[prost(message, repeated, tag = "15")]
+    pub application_messages: ::prost::alloc::vec::Vec<
+        p2p_rendezvous::ApplicationMessage,
+    >,
+}
+/// Nested message and enum types in `P2pRendezvous`.
+pub mod p2p_rendezvous {
+    #[allow(missing_docs)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct ConnectRequest {
+        #[prost(message, optional, tag = "6")]
+        pub crypt: ::core::option::Option<super::SessionCryptInfoSigned>,
+        #[prost(message, optional, tag = "7")]
+        pub cert: ::core::option::Option<super::CertificateSigned>,
+        #[prost(uint32, optional, tag = "9")]
+        pub to_virtual_port: ::core::option::Option<u32>,
+        #[prost(uint32, optional, tag = "10")]
+        pub from_virtual_port: ::core::option::Option<u32>,
+        #[prost(string, optional, tag = "11")]
+        pub from_fakeip: ::core::option::Option<::prost::alloc::string::String>,
+    }
+    #[allow(missing_docs)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct ConnectOk {
+        #[prost(message, optional, tag = "5")]
+        pub crypt: ::core::option::Option<super::SessionCryptInfoSigned>,
+        #[prost(message, optional, tag = "6")]
+        pub cert: ::core::option::Option<super::CertificateSigned>,
+    }
+    #[allow(missing_docs)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct ConnectionClosed {
+        #[prost(string, optional, tag = "5")]
+        pub debug: ::core::option::Option<::prost::alloc::string::String>,
+        #[prost(uint32, optional, tag = "6")]
+        pub reason_code: ::core::option::Option<u32>,
+    }
+    #[allow(missing_docs)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct ReliableMessage {
+        #[prost(message, optional, tag = "1")]
+        pub ice: ::core::option::Option<super::IceRendezvous>,
+    }
+    #[allow(missing_docs)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct ApplicationMessage {
+        #[prost(bytes = "bytes", optional, tag = "1")]
+        pub data: ::core::option::Option<::prost::bytes::Bytes>,
+        #[prost(uint64, optional, tag = "2")]
+        pub msg_num: ::core::option::Option<u64>,
+        #[prost(uint32, optional, tag = "3")]
+        pub flags: ::core::option::Option<u32>,
+        #[prost(uint32, optional, tag = "4")]
+        pub lane_idx: ::core::option::Option<u32>,
+    }
+}
+#[allow(missing_docs)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ChallengeRequest {
     #[prost(fixed32, optional, tag = "1")]
