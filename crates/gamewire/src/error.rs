@@ -30,9 +30,6 @@ pub enum ListenError {
     /// `IP_AllowWithoutAuth` is 0 and we have no certificate to show.
     #[error("unauthenticated connections are not allowed and there is no certificate")]
     NoCertificate,
-    /// The option means nothing for this kind of socket.
-    #[error("{0} has no effect on connections by address")]
-    NotForAddresses(&'static str),
     /// There are 65,536 of them already.
     #[error("too many listen sockets")]
     TooMany,

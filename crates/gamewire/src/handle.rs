@@ -8,6 +8,8 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 
+use crate::options::HandleSpace;
+
 macro_rules! handle {
     ($(#[$doc:meta])+ $name:ident) => {
         $(#[$doc])+
@@ -60,6 +62,25 @@ const MAX_SEGMENTS: usize = 64;
 /// A slot is used again only after so many others, so that a stale handle stays dead for long.
 const MIN_FREE_SLOTS: usize = 64;
 
+impl HandleSpace {
+    const fn first_generation(self) -> u16 {
+        match self {
+            Self::Low => 1,
+            Self::High => 1 << 15,
+        }
+    }
+
+    /// The next generation of a slot, within the space.
+    fn generation_after(self, generation: u16) -> u16 {
+        let next = generation.wrapping_add(1);
+        if next & (1 << 15) == self.first_generation() & (1 << 15) && next != 0 {
+            next
+        } else {
+            self.first_generation()
+        }
+    }
+}
+
 /// Something kept in a [`HandleTable`].
 pub(crate) trait Keyed {
     /// The number it was made with.
@@ -68,9 +89,11 @@ pub(crate) trait Keyed {
 
 /// Objects by handle. Reading takes no lock; inserting and removing do.
 ///
-/// A handle is a slot number in the low 16 bits and the slot's generation in the high ones.
+/// A handle is a slot number in the low 16 bits and the slot's generation in the high ones, of which
+/// the topmost bit tells the [`HandleSpace`].
 #[derive(Debug)]
 pub(crate) struct HandleTable<T> {
+    space: HandleSpace,
     segments: [OnceLock<Box<[ArcSwapOption<T>]>>; MAX_SEGMENTS],
     slots: Mutex<Slots>,
 }
@@ -83,8 +106,8 @@ struct Slots {
 }
 
 impl<T: Keyed> HandleTable<T> {
-    pub(crate) fn new() -> Self {
-        Self { segments: [const { OnceLock::new() }; MAX_SEGMENTS], slots: Mutex::default() }
+    pub(crate) fn new(space: HandleSpace) -> Self {
+        Self { space, segments: [const { OnceLock::new() }; MAX_SEGMENTS], slots: Mutex::default() }
     }
 
     fn slots(&self) -> std::sync::MutexGuard<'_, Slots> {
@@ -105,7 +128,7 @@ impl<T: Keyed> HandleTable<T> {
             slots.free.pop_front()?
         } else {
             slots.used_once += 1;
-            (slots.used_once - 1, 1)
+            (slots.used_once - 1, self.space.first_generation())
         };
         let segment = self.segments[index as usize / SEGMENT_SLOTS]
             .get_or_init(|| (0..SEGMENT_SLOTS).map(|_| ArcSwapOption::const_empty()).collect());
@@ -131,7 +154,7 @@ impl<T: Keyed> HandleTable<T> {
         let slot = self.slot(raw)?;
         let object = slot.load_full().filter(|object| object.raw_handle() == raw)?;
         slot.store(None);
-        let generation = ((raw >> 16) as u16).wrapping_add(1).max(1);
+        let generation = self.space.generation_after((raw >> 16) as u16);
         slots.free.push_back((raw & 0xffff, generation));
         slots.count -= 1;
         Some(object)
@@ -164,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_removed_handle_stays_dead_when_its_slot_is_used_again() {
-        let table = HandleTable::new();
+        let table = HandleTable::new(HandleSpace::Low);
         let first = table.insert(|raw| Some(Object(raw.get()))).unwrap().0;
         assert!(table.remove(first).is_some());
         assert!(table.find(first).is_none());
@@ -179,8 +202,20 @@ mod tests {
     }
 
     #[test]
+    fn spaces_never_meet_however_often_a_slot_is_used() {
+        for space in [HandleSpace::Low, HandleSpace::High] {
+            let mut generation = space.first_generation();
+            for _ in 0..=0x1_0000 {
+                assert_ne!(generation, 0);
+                assert_eq!(generation >= 1 << 15, space == HandleSpace::High);
+                generation = space.generation_after(generation);
+            }
+        }
+    }
+
+    #[test]
     fn the_table_is_bounded() {
-        let table = HandleTable::new();
+        let table = HandleTable::new(HandleSpace::Low);
         let handles: Vec<u32> = std::iter::from_fn(|| {
             table.insert(|raw| Some(Object(raw.get()))).map(|object| object.0)
         })
@@ -193,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_maker_that_gives_up_leaves_nothing() {
-        let table = HandleTable::<Object>::new();
+        let table = HandleTable::<Object>::new(HandleSpace::High);
         assert!(table.insert(|_| None).is_none());
         assert_eq!(table.len(), 0);
         assert!(table.insert(|raw| Some(Object(raw.get()))).is_some());

@@ -49,7 +49,9 @@ mod message;
 mod options;
 mod pipe;
 mod poll_group;
+mod service;
 mod signal;
+mod signaling;
 mod slot;
 mod sockets;
 pub mod status;
@@ -58,6 +60,7 @@ mod worker;
 pub use gamewire_crypto::{SigningKey, TrustStore, VerifyingKey};
 pub use gamewire_proto::{
     Time,
+    connection::AcceptError as MachineAcceptError,
     end::EndReason,
     event::ConnectionState,
     lane::{DeliveryMode, LaneConfig},
@@ -76,7 +79,8 @@ pub use self::{
     handle::{ConnectionHandle, ListenSocketHandle, PollGroupHandle},
     listen::AcceptFilter,
     message::{Message, Outgoing, SendFlags},
-    options::Options,
+    options::{HandleSpace, Options, ThreadHook},
+    signaling::{ConnectionSignaling, MAX_VIRTUAL_PORT, P2pError, SignalingRecvContext},
     sockets::{MAX_NAME_BYTES, ScopeObject, Sockets},
     status::{
         ConnectionFlags, ConnectionInfo, DetailedStatus, LaneStatus, QuickStatus, RealTimeStatus,

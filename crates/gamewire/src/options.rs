@@ -1,6 +1,6 @@
 //! What an instance is made with.
 
-use std::{env, sync::Arc};
+use std::{env, fmt, sync::Arc};
 
 use gamewire_crypto::{TrustStore, VerifyingKey};
 use gamewire_wire::identity::Identity;
@@ -18,10 +18,52 @@ pub struct Options {
     /// Whom to believe about the identities of others. Empty: nobody, and peers may come unsigned
     /// (`IP_AllowWithoutAuth`).
     pub trust: TrustStore,
+    /// The hub where peers find each other by identity, as a `wss://` URL. Kept for the rendezvous
+    /// that is to come.
+    pub hub: Option<String>,
     /// Service threads; connections and listen sockets are spread over them. At least 1.
     pub service_threads: usize,
+    /// The application does the service threads' work by calling [`crate::Sockets::poll`]. Best
+    /// with one service thread.
+    pub manual_poll: bool,
+    /// Called on each service thread before it does anything else, to set its priority say.
+    pub thread_hook: Option<ThreadHook>,
+    /// From which numbers the handles come.
+    pub handle_space: HandleSpace,
     /// The global scope of configuration; instances that share it share its values.
     pub global_config: Arc<ScopeValues>,
+}
+
+/// A function that each service thread calls first.
+#[derive(Clone)]
+pub struct ThreadHook(Arc<dyn Fn() + Send + Sync>);
+
+impl ThreadHook {
+    /// Wraps a function.
+    pub fn new(function: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(function))
+    }
+
+    pub(crate) fn call(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for ThreadHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadHook").finish_non_exhaustive()
+    }
+}
+
+/// From which numbers the handles of an instance come. The C interface has two instances whose
+/// handles must differ, as some of its calls name a connection without its instance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum HandleSpace {
+    /// Below 2^31.
+    #[default]
+    Low,
+    /// From 2^31 on.
+    High,
 }
 
 impl Default for Options {
@@ -30,7 +72,11 @@ impl Default for Options {
             identity: Identity::localhost(),
             app_id: 0,
             trust: TrustStore::default(),
+            hub: None,
             service_threads: 1,
+            manual_poll: false,
+            thread_hook: None,
+            handle_space: HandleSpace::Low,
             global_config: ScopeValues::global(),
         }
     }
@@ -38,8 +84,8 @@ impl Default for Options {
 
 impl Options {
     /// The default, completed by the environment: `GAMEWIRE_ROOTS` (public keys of trusted roots,
-    /// as `ssh-ed25519 …` lines, separated by commas or line ends, or `@FILE`) and
-    /// `GAMEWIRE_APPID` (a number).
+    /// as `ssh-ed25519 …` lines, separated by commas or line ends, or `@FILE`),
+    /// `GAMEWIRE_APPID` (a number) and `GAMEWIRE_HUB` (a URL).
     ///
     /// # Errors
     /// A variable is set and makes no sense.
@@ -51,13 +97,22 @@ impl Options {
             })?;
         }
         if let Ok(roots) = env::var("GAMEWIRE_ROOTS") {
-            let mut builder = TrustStore::builder();
-            for key in parse_roots(&roots)? {
-                builder.root(key).map_err(environment)?;
-            }
-            options.trust = builder.build().map_err(environment)?;
+            options.trust = Self::trust_from_text(&roots)?;
         }
+        options.hub = env::var("GAMEWIRE_HUB").ok();
         Ok(options)
+    }
+
+    /// Whom to trust, from text as in `GAMEWIRE_ROOTS`.
+    ///
+    /// # Errors
+    /// The text, or the file that it names, makes no sense.
+    pub fn trust_from_text(text: &str) -> Result<TrustStore, OpenError> {
+        let mut builder = TrustStore::builder();
+        for key in parse_roots(text)? {
+            builder.root(key).map_err(environment)?;
+        }
+        builder.build().map_err(environment)
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
     net::SocketAddr,
+    ops::ControlFlow,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -97,7 +98,8 @@ impl WorkerHandle {
         self.wake();
     }
 
-    fn wake(&self) {
+    /// Ends the thread's wait, if it waits.
+    pub(crate) fn wake(&self) {
         if let Err(error) = self.waker.wake() {
             tracing::error!(%error, "cannot wake the service thread");
         }
@@ -165,6 +167,10 @@ impl WorkerHandle {
         self.stop.store(true, Ordering::Release);
         self.wake();
     }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
 }
 
 /// A socket in the thread's care.
@@ -205,18 +211,22 @@ impl Worker {
         }
     }
 
-    /// Runs until it is told to stop or the instance is gone.
-    pub(crate) fn run(mut self) {
-        while !self.handle.stop.load(Ordering::Acquire) {
-            let Some(core) = self.core.upgrade() else { return };
-            self.obey(&core);
-            self.fire_timers(&core);
-            let deadline = self.next_deadline(&core);
-            if let Err(error) = self.wait(&core, deadline) {
-                tracing::error!(%error, "the service thread cannot wait and ends");
-                return;
-            }
+    /// One turn: does what is due, waits for more but not beyond `latest`, and does that too. Breaks
+    /// once it was told to stop, the instance is gone, or the system does not let it wait.
+    pub(crate) fn turn(&mut self, latest: Option<Time>) -> ControlFlow<()> {
+        if self.handle.is_stopped() {
+            return ControlFlow::Break(());
         }
+        let Some(core) = self.core.upgrade() else { return ControlFlow::Break(()) };
+        self.obey(&core);
+        self.fire_timers(&core);
+        let deadline = self.next_deadline(&core);
+        let deadline = [deadline, latest].into_iter().flatten().min();
+        if let Err(error) = self.wait(&core, deadline) {
+            tracing::error!(%error, "the service thread cannot wait and ends");
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     }
 
     // ---- commands ------------------------------------------------------------------------------

@@ -257,7 +257,16 @@ impl ConfigId {
     /// 47 values, 49 with the developers'.
     #[doc(alias = "IterateGenericEditableConfigValues")]
     pub fn next(current: Option<Self>, developer: bool) -> Option<Self> {
-        let follows = |id: &Self| current.is_none_or(|current| *id > current);
+        Self::first_above(current.map_or(i32::MIN, Self::to_number), developer)
+    }
+
+    /// [`Self::next`] by numbers, of which 0 is before the first and after the last.
+    pub fn next_number(current: i32, developer: bool) -> i32 {
+        Self::first_above(current, developer).map_or(0, Self::to_number)
+    }
+
+    fn first_above(current: i32, developer: bool) -> Option<Self> {
+        let follows = |id: &Self| id.to_number() > current;
         let is_shown = |id: &Self| match id.info().exposure {
             Exposure::Editable => true,
             Exposure::Developer => developer,

@@ -1,7 +1,10 @@
 //! The one place of the library that reads a clock.
 
 use gamewire_proto::Time;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 /// Where local time starts, in microseconds: far from zero, so that timestamps are never small or
 /// negative and differences may reach before the start (api.md §2.1, `GetLocalTimestamp`).
@@ -25,6 +28,12 @@ impl Clock {
     #[expect(clippy::new_without_default, reason = "two clocks made by default are not equal")]
     pub fn new() -> Self {
         Self { origin: Instant::now() }
+    }
+
+    /// The clock of the process, which starts when it is first asked for.
+    pub fn of_process() -> Self {
+        static PROCESS: OnceLock<Clock> = OnceLock::new();
+        *PROCESS.get_or_init(Self::new)
     }
 
     /// The time.

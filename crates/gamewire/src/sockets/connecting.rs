@@ -66,7 +66,7 @@ impl Sockets {
         let scope = ScopeValues::child(&self.core.interface, Scope::ListenSocket);
         scope.set_all(options)?;
         if scope.int32(ConfigId::SymmetricConnect) != 0 {
-            return Err(ListenError::NotForAddresses("SymmetricConnect"));
+            tracing::warn!(%address, "SymmetricConnect has no effect on connections by address");
         }
         if !self.core.may_go_without_certificate(&scope) {
             return Err(ListenError::NoCertificate);

@@ -7,12 +7,12 @@ mod groups;
 mod info;
 mod messages;
 mod pair;
+mod rendezvous;
 
 pub use self::{config::ScopeObject, info::MAX_NAME_BYTES};
 
 use std::{
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-    thread::JoinHandle,
     time::Duration,
 };
 
@@ -27,8 +27,9 @@ use crate::{
     handle::HandleTable,
     io::{Clock, Poller},
     options::Options,
+    service::Services,
     slot::Machine,
-    worker::{Worker, WorkerHandle},
+    worker::WorkerHandle,
 };
 
 /// An instance of the library. Clones are handles to the same; the last one to go closes every
@@ -39,14 +40,14 @@ use crate::{
 #[doc(alias = "ISteamNetworkingSockets")]
 pub struct Sockets {
     pub(crate) core: Arc<Core>,
-    _running: Arc<Running>,
+    running: Arc<Running>,
 }
 
-/// Ends the service threads with the last handle.
+/// Says goodbye to every peer and ends the service threads, with the last handle.
 #[derive(Debug)]
 struct Running {
     core: Arc<Core>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    services: Services,
 }
 
 impl Sockets {
@@ -62,10 +63,10 @@ impl Sockets {
             pollers.iter().map(|p| Arc::new(WorkerHandle::new(p.waker().clone()))).collect();
         let interface = ScopeValues::child(&options.global_config, Scope::Interface);
         let core = Arc::new(Core {
-            clock: Clock::new(),
-            connections: HandleTable::new(),
-            listen_sockets: HandleTable::new(),
-            poll_groups: HandleTable::new(),
+            clock: Clock::of_process(),
+            connections: HandleTable::new(options.handle_space),
+            listen_sockets: HandleTable::new(options.handle_space),
+            poll_groups: HandleTable::new(options.handle_space),
             events: EventQueue::default(),
             global: options.global_config,
             interface,
@@ -77,16 +78,24 @@ impl Sockets {
             workers,
             links: Mutex::default(),
         });
-        let mut threads = Vec::new();
-        for (poller, handle) in pollers.into_iter().zip(&core.workers) {
-            let worker = Worker::new(Arc::downgrade(&core), handle.clone(), poller);
-            let thread = std::thread::Builder::new()
-                .name("gamewire".to_owned())
-                .spawn(move || worker.run())?;
-            threads.push(thread);
-        }
-        let running = Running { core: core.clone(), threads: Mutex::new(threads) };
-        Ok(Self { core, _running: Arc::new(running) })
+        let hook = options.thread_hook.as_ref();
+        let services = Services::start(&core, pollers, options.manual_poll, hook)?;
+        let running = Running { core: core.clone(), services };
+        Ok(Self { core, running: Arc::new(running) })
+    }
+
+    /// From now on the application does the service threads' work in [`Sockets::poll`]; or, with
+    /// `false`, no longer.
+    #[doc(alias = "SetManualPollMode")]
+    pub fn set_manual_poll(&self, manual: bool) {
+        self.running.services.set_manual(manual);
+    }
+
+    /// Does the service threads' work on this thread: receives, fires timers, waits for more at most
+    /// `max_wait`. Does nothing unless manual polling is on.
+    #[doc(alias = "SteamNetworkingSockets_Poll")]
+    pub fn poll(&self, max_wait: Duration) {
+        self.running.services.poll(&self.core, max_wait);
     }
 
     /// The next event, if one waits.
@@ -112,7 +121,8 @@ impl Sockets {
         }
     }
 
-    /// The library's clock: microseconds, monotonic, never small (api.md §2.1).
+    /// The library's clock: microseconds, monotonic, never small, the same for every instance in
+    /// the process (api.md §2.1).
     #[doc(alias = "GetLocalTimestamp")]
     pub fn local_timestamp(&self) -> Time {
         self.core.clock.now()
@@ -144,17 +154,6 @@ impl Drop for Running {
             match pipe {
                 Some(pipe) => drop(pipe.close(EndReason::APP_EXCEPTION_MAX, goodbye.debug)),
                 None => drop(self.core.drive(&slot, |machine, now| machine.close(now, goodbye))),
-            }
-        }
-        for worker in &self.core.workers {
-            worker.stop();
-        }
-        let threads =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
-            // The last handle may go on a service thread, which cannot wait for itself.
-            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
-                tracing::error!("a service thread panicked");
             }
         }
     }
