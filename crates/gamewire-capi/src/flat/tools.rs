@@ -1,0 +1,218 @@
+//! ISteamNetworkingUtils, but for configuration: messages, relays and pings, time, debug output.
+
+use std::ffi::{c_char, c_int};
+
+use gamewire::io::Clock;
+
+use crate::{
+    boundary::{guard, put, put_text},
+    debug_output, message,
+    results::{PING_FAILED, availability, result},
+    types::{
+        EResult, ESteamNetworkingAvailability, ESteamNetworkingFakeIPType,
+        ESteamNetworkingSocketsDebugOutputType, FSteamNetworkingSocketsDebugOutput,
+        SteamNetworkPingLocation_t, SteamNetworkingIPAddr, SteamNetworkingIdentity,
+        SteamNetworkingMessage_t, SteamNetworkingMicroseconds, SteamNetworkingPOPID,
+        SteamRelayNetworkStatus_t,
+    },
+    vtables::ISteamNetworkingUtils,
+};
+
+/// `k_ESteamNetworkingFakeIPType_NotFake`.
+pub(super) const NOT_FAKE: ESteamNetworkingFakeIPType = 1;
+
+/// A message to fill and send, with a buffer unless the size is 0. Null for sizes below 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn SteamAPI_ISteamNetworkingUtils_AllocateMessage(
+    _self: *mut ISteamNetworkingUtils,
+    cbAllocateBuffer: c_int,
+) -> *mut SteamNetworkingMessage_t {
+    guard(std::ptr::null_mut(), || message::allocate(cbAllocateBuffer))
+}
+
+/// Says that the relay network will be needed: there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn SteamAPI_ISteamNetworkingUtils_InitRelayNetworkAccess(
+    _self: *mut ISteamNetworkingUtils,
+) {
+}
+
+/// How the access to the relay network stands: there is none.
+///
+/// # Safety
+/// Null, or room for the struct.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_GetRelayNetworkStatus(
+    _self: *mut ISteamNetworkingUtils,
+    pDetails: *mut SteamRelayNetworkStatus_t,
+) -> ESteamNetworkingAvailability {
+    guard(availability::CANNOT_TRY, || {
+        // SAFETY: the caller's promise.
+        unsafe { put(pDetails, SteamRelayNetworkStatus_t::not_available()) };
+        availability::CANNOT_TRY
+    })
+}
+
+/// Where we are, and the age of that knowledge in seconds; −1: not known.
+///
+/// # Safety
+/// Null, or room for a location.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_GetLocalPingLocation(
+    _self: *mut ISteamNetworkingUtils,
+    pResult: *mut SteamNetworkPingLocation_t,
+) -> f32 {
+    guard(-1.0, || {
+        // SAFETY: the caller's promise.
+        unsafe { put(pResult, SteamNetworkPingLocation_t { m_data: [0; 512] }) };
+        -1.0
+    })
+}
+
+/// The ping between two locations; −1: not known.
+#[unsafe(no_mangle)]
+pub extern "C" fn SteamAPI_ISteamNetworkingUtils_EstimatePingTimeBetweenTwoLocations(
+    _self: *mut ISteamNetworkingUtils,
+    _location1: *const SteamNetworkPingLocation_t,
+    _location2: *const SteamNetworkPingLocation_t,
+) -> c_int {
+    PING_FAILED
+}
+
+/// The ping from here to a location; −1: not known.
+#[unsafe(no_mangle)]
+pub extern "C" fn SteamAPI_ISteamNetworkingUtils_EstimatePingTimeFromLocalHost(
+    _self: *mut ISteamNetworkingUtils,
+    _remoteLocation: *const SteamNetworkPingLocation_t,
+) -> c_int {
+    PING_FAILED
+}
+
+/// A location as text: none is known, so it is empty.
+///
+/// # Safety
+/// Null, or room for that many bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_ConvertPingLocationToString(
+    _self: *mut ISteamNetworkingUtils,
+    _location: *const SteamNetworkPingLocation_t,
+    pszBuf: *mut c_char,
+    cchBufSize: c_int,
+) {
+    // SAFETY: the caller's promise.
+    guard((), || unsafe { put_text(pszBuf, usize::try_from(cchBufSize).unwrap_or(0), "") });
+}
+
+/// A location from text. False: no text names one.
+///
+/// # Safety
+/// Null, or room for a location.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_ParsePingLocationString(
+    _self: *mut ISteamNetworkingUtils,
+    _pszString: *const c_char,
+    pResult: *mut SteamNetworkPingLocation_t,
+) -> bool {
+    guard(false, || {
+        // SAFETY: the caller's promise.
+        unsafe { put(pResult, SteamNetworkPingLocation_t { m_data: [0; 512] }) };
+        false
+    })
+}
+
+/// Whether pings are young enough: there is nothing to measure, so waiting will not help.
+#[unsafe(no_mangle)]
+pub extern "C" fn SteamAPI_ISteamNetworkingUtils_CheckPingDataUpToDate(
+    _self: *mut ISteamNetworkingUtils,
+    _flMaxAgeSeconds: f32,
+) -> bool {
+    true
+}
+
+/// The ping to a data center by way of relays; −1: not known.
+///
+/// # Safety
+/// Null, or room for a PoP.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_GetPingToDataCenter(
+    _self: *mut ISteamNetworkingUtils,
+    _popID: SteamNetworkingPOPID,
+    pViaRelayPoP: *mut SteamNetworkingPOPID,
+) -> c_int {
+    guard(PING_FAILED, || {
+        // SAFETY: the caller's promise.
+        unsafe { put(pViaRelayPoP, 0) };
+        PING_FAILED
+    })
+}
+
+/// The ping to a PoP; −1: not known.
+#[unsafe(no_mangle)]
+pub extern "C" fn SteamAPI_ISteamNetworkingUtils_GetDirectPingToPOP(
+    _self: *mut ISteamNetworkingUtils,
+    _popID: SteamNetworkingPOPID,
+) -> c_int {
+    PING_FAILED
+}
+
+/// How many PoPs there are.
+#[unsafe(no_mangle)]
+pub extern "C" fn SteamAPI_ISteamNetworkingUtils_GetPOPCount(
+    _self: *mut ISteamNetworkingUtils,
+) -> c_int {
+    0
+}
+
+/// Their names; returns how many were written.
+#[unsafe(no_mangle)]
+pub extern "C" fn SteamAPI_ISteamNetworkingUtils_GetPOPList(
+    _self: *mut ISteamNetworkingUtils,
+    _list: *mut SteamNetworkingPOPID,
+    _nListSz: c_int,
+) -> c_int {
+    0
+}
+
+/// The library's clock, in microseconds.
+#[unsafe(no_mangle)]
+pub extern "C" fn SteamAPI_ISteamNetworkingUtils_GetLocalTimestamp(
+    _self: *mut ISteamNetworkingUtils,
+) -> SteamNetworkingMicroseconds {
+    guard(0, || i64::try_from(Clock::of_process().now().as_micros()).unwrap_or(i64::MAX))
+}
+
+/// Lines of the log up to a level go to a function; null ends it.
+#[unsafe(no_mangle)]
+pub extern "C" fn SteamAPI_ISteamNetworkingUtils_SetDebugOutputFunction(
+    _self: *mut ISteamNetworkingUtils,
+    eDetailLevel: ESteamNetworkingSocketsDebugOutputType,
+    pfnFunc: FSteamNetworkingSocketsDebugOutput,
+) {
+    guard((), || debug_output::set(eDetailLevel, pfnFunc));
+}
+
+/// What kind of fake address an IPv4 address is: none is fake.
+#[unsafe(no_mangle)]
+pub extern "C" fn SteamAPI_ISteamNetworkingUtils_GetIPv4FakeIPType(
+    _self: *mut ISteamNetworkingUtils,
+    _nIPv4: u32,
+) -> ESteamNetworkingFakeIPType {
+    NOT_FAKE
+}
+
+/// Who is behind a fake address: nobody.
+///
+/// # Safety
+/// Null, or room for an identity.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_GetRealIdentityForFakeIP(
+    _self: *mut ISteamNetworkingUtils,
+    _fakeIP: *const SteamNetworkingIPAddr,
+    pOutRealIdentity: *mut SteamNetworkingIdentity,
+) -> EResult {
+    guard(result::FAIL, || {
+        // SAFETY: the caller's promise.
+        unsafe { put(pOutRealIdentity, SteamNetworkingIdentity::CLEAR) };
+        result::INVALID_PARAM
+    })
+}

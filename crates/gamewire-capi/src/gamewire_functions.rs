@@ -1,0 +1,116 @@
+//! Functions that Valve's library does not have: which network to belong to. To be called before
+//! `GameNetworkingSockets_Init`. What they do not say, the environment says (`GAMEWIRE_ROOTS`,
+//! `GAMEWIRE_APPID`, `GAMEWIRE_HUB`), so that an unchanged program can be pointed at a network.
+
+use std::{
+    ffi::{c_char, c_int},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use gamewire::Options;
+
+use crate::{
+    boundary::{guard, text},
+    callbacks,
+    types::{GamewireConnectionWritable_t, SteamNetworkingErrMsg},
+};
+
+#[derive(Default)]
+struct Settings {
+    app_id: Option<u32>,
+    roots: Option<String>,
+    hub: Option<String>,
+}
+
+static SETTINGS: Mutex<Settings> = Mutex::new(Settings { app_id: None, roots: None, hub: None });
+
+fn settings() -> MutexGuard<'static, Settings> {
+    SETTINGS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What instances are made with: the environment, overruled by the functions of this module.
+pub(crate) fn options() -> Result<Options, String> {
+    let settings = settings();
+    let mut options = Options::from_environment().map_err(|error| error.to_string())?;
+    if let Some(app_id) = settings.app_id {
+        options.app_id = app_id;
+    }
+    if let Some(roots) = &settings.roots {
+        options.trust = Options::trust_from_text(roots).map_err(|error| error.to_string())?;
+    }
+    if let Some(hub) = &settings.hub {
+        options.hub = Some(hub.clone());
+    }
+    Ok(options)
+}
+
+/// The version of this library, for logs.
+#[unsafe(no_mangle)]
+pub extern "C" fn Gamewire_Version() -> *const c_char {
+    const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
+    VERSION.as_ptr().cast()
+}
+
+/// Sets the application that certificates must cover.
+#[unsafe(no_mangle)]
+pub extern "C" fn Gamewire_SetAppID(nAppID: u32) {
+    guard((), || settings().app_id = Some(nAppID));
+}
+
+/// Sets whom to trust: public keys of root authorities, as `ssh-ed25519 …` lines separated by commas
+/// or line ends, or `@FILE`. Null goes back to the environment. False, with a message, if the text
+/// makes no sense.
+///
+/// # Safety
+/// Null or text with a NUL; null or room for a message.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Gamewire_SetRoots(
+    pszRoots: *const c_char,
+    errMsg: *mut SteamNetworkingErrMsg,
+) -> bool {
+    guard(false, || {
+        // SAFETY: the caller's promise.
+        let roots = unsafe { text(pszRoots) }.map(|text| text.into_owned());
+        if let Some(roots) = &roots
+            && let Err(error) = Options::trust_from_text(roots)
+        {
+            // SAFETY: the caller's promise.
+            unsafe { crate::options::put_error(errMsg, &error.to_string()) };
+            return false;
+        }
+        settings().roots = roots;
+        true
+    })
+}
+
+/// Sets the hub where peers find each other by identity, as a `wss://` URL. Null goes back to the
+/// environment.
+///
+/// # Safety
+/// Null or text with a NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Gamewire_SetHub(pszURL: *const c_char) {
+    guard((), || {
+        // SAFETY: the caller's promise.
+        settings().hub = unsafe { text(pszURL) }.map(|text| text.into_owned());
+    });
+}
+
+/// Sets the function that is told, from `RunCallbacks`, when a connection that refused a message
+/// with `k_EResultLimitExceeded` has room again. Null: none.
+#[unsafe(no_mangle)]
+pub extern "C" fn Gamewire_SetWritableCallback(
+    fnCallback: Option<unsafe extern "C" fn(*mut GamewireConnectionWritable_t)>,
+) {
+    guard((), || callbacks::set_writable_callback(fnCallback));
+}
+
+/// How many connections the application has not closed, for tests and leak hunts.
+#[unsafe(no_mangle)]
+pub extern "C" fn Gamewire_ConnectionCount() -> c_int {
+    guard(0, || {
+        let count: usize =
+            crate::instance::all_running().map(|sockets| sockets.connections().len()).sum();
+        c_int::try_from(count).unwrap_or(c_int::MAX)
+    })
+}
