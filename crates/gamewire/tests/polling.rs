@@ -13,12 +13,6 @@ use std::{
 use common::*;
 use gamewire::{ConnectionState, Options, SendFlags, Sockets, ThreadHook};
 
-/// An instance that does nothing unless it is polled.
-fn manual(identity: &str) -> Sockets {
-    let identity = identity.parse().unwrap();
-    Sockets::new(Options { identity, manual_poll: true, ..Options::default() }).unwrap()
-}
-
 /// Polls both until `done` says so.
 fn poll_until<T>(both: [&Sockets; 2], mut done: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;

@@ -19,6 +19,12 @@ pub fn sockets(identity: &str) -> Sockets {
     Sockets::new(Options { identity, ..Options::default() }).unwrap()
 }
 
+/// An instance that does nothing unless it is polled.
+pub fn manual(identity: &str) -> Sockets {
+    let identity = identity.parse().unwrap();
+    Sockets::new(Options { identity, manual_poll: true, ..Options::default() }).unwrap()
+}
+
 /// A port that was free a moment ago.
 pub fn free_address(ip: &str) -> SocketAddr {
     UdpSocket::bind((ip, 0)).unwrap().local_addr().unwrap()
