@@ -145,6 +145,24 @@ impl From<&SteamNetworkingIdentity> for Identity {
     }
 }
 
+/// An identity as text, those that cannot be included.
+pub(crate) fn to_text(identity: &SteamNetworkingIdentity) -> String {
+    let value = Identity::from(identity);
+    let (kind, size) = (identity.m_eType, identity.m_cbSize);
+    match kind {
+        kind::GENERIC_BYTES if size == 0 => "gen:".to_owned(),
+        kind::INVALID
+        | kind::IP_ADDRESS
+        | kind::GENERIC_STRING
+        | kind::GENERIC_BYTES
+        | kind::UNKNOWN
+        | kind::STEAM_ID
+        | kind::XBOX_PAIRWISE_ID
+        | kind::SONY_PSN => value.to_string(),
+        unknown => format!("bad_type:{unknown}"),
+    }
+}
+
 /// The identity behind a pointer; `None` for null.
 ///
 /// # Safety

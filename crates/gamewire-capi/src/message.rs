@@ -39,7 +39,7 @@ const EMPTY: SteamNetworkingMessage_t = SteamNetworkingMessage_t {
     m_nMessageNumber: 0,
     m_pfnFreeData: None,
     m_pfnRelease: Some(release),
-    m_nChannel: 0,
+    m_nChannel: -1,
     m_nFlags: 0,
     m_nUserData: 0,
     m_idxLane: 0,
@@ -112,7 +112,8 @@ unsafe extern "C" fn release(message: *mut SteamNetworkingMessage_t) {
         }
         // SAFETY: a message of this library, released once: so the header demands.
         unsafe {
-            if let Some(free) = (*message).m_pfnFreeData {
+            let content = (*message).m_pData;
+            if let Some(free) = (*message).m_pfnFreeData.filter(|_| !content.is_null()) {
                 free(message);
             }
             drop(Box::from_raw(message.cast::<CMessage>()));

@@ -45,7 +45,18 @@ unsafe fn read_one(option: &SteamNetworkingConfigValue_t) -> Option<Config> {
         tracing::error!(value = option.m_eValue, "an option makes no sense");
         return None;
     };
-    Some(Config::Dynamic(id, data))
+    fits(id, &data).then_some(Config::Dynamic(id, data))
+}
+
+/// Whether a 64-bit number fits a value of 32 bits; Valve's library refuses what does not, where
+/// ours would take the nearest.
+pub(crate) fn fits(id: ConfigId, data: &ConfigData) -> bool {
+    match data {
+        ConfigData::Int64(number) if id.info().data_type() == ConfigType::Int32 => {
+            i32::try_from(*number).is_ok()
+        }
+        _ => true,
+    }
 }
 
 /// Where a value lies behind the pointer to it.

@@ -13,10 +13,10 @@ pub(crate) mod result {
     pub(crate) const INVALID_PARAM: EResult = 8;
     pub(crate) const INVALID_STATE: EResult = 11;
     pub(crate) const IP_NOT_FOUND: EResult = 31;
-    pub(crate) const CONNECT_FAILED: EResult = 35;
     pub(crate) const HANDSHAKE_FAILED: EResult = 36;
     pub(crate) const IGNORED: EResult = 41;
     pub(crate) const NO_MATCH: EResult = 42;
+    pub(crate) const DISABLED: EResult = 80;
 }
 
 /// `ESteamNetworkingAvailability`, as far as it is a constant here.
@@ -26,8 +26,8 @@ pub(crate) mod availability {
     pub(crate) const CANNOT_TRY: ESteamNetworkingAvailability = -102;
 }
 
-/// A ping that failed.
-pub(crate) const PING_FAILED: i32 = -1;
+/// A ping that nobody knows.
+pub(crate) const PING_UNKNOWN: i32 = -2;
 
 pub(crate) fn of_accept(error: &AcceptError) -> EResult {
     use gamewire::MachineAcceptError;

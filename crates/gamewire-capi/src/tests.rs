@@ -252,7 +252,7 @@ fn what_is_not_there_yet_says_so() {
     // SAFETY: null pointers are what these calls must survive.
     unsafe {
         assert_eq!(SteamAPI_ISteamNetworkingUtils_GetRelayNetworkStatus(tools, null_mut()), -102);
-        assert_eq!(SteamAPI_ISteamNetworkingUtils_GetPingToDataCenter(tools, 0, null_mut()), -1);
+        assert_eq!(SteamAPI_ISteamNetworkingUtils_GetPingToDataCenter(tools, 0, null_mut()), -2);
         assert!(!SteamAPI_ISteamNetworkingUtils_ParsePingLocationString(tools, null(), null_mut()));
         let sent = SteamAPI_ISteamNetworkingMessages_SendMessageToUser(
             null_mut(),

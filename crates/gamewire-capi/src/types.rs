@@ -280,13 +280,13 @@ pub struct SteamDatagramHostedAddress {
 /// A ticket; read by the coordinator functions only.
 #[repr(C)]
 pub struct SteamDatagramRelayAuthTicket {
-    opaque: [u32; 2984 / 4],
+    opaque: [u32; 746],
 }
 
 /// The login of a hosted server; read by the coordinator functions only.
 #[repr(C)]
 pub struct SteamDatagramGameCoordinatorServerLogin {
-    opaque: [u32; 2328 / 4],
+    opaque: [u32; 582],
 }
 
 /// Called with a callback struct.

@@ -232,6 +232,7 @@ impl Core {
     }
 
     pub(crate) fn post_status(&self, slot: &Slot, info: ConnectionInfo, old: ConnectionState) {
+        log_state(&info, old);
         // Wake whoever blocks on messages of a connection that has come to its end.
         slot.destination.load().signal.notify();
         slot.writable.notify();
@@ -283,5 +284,22 @@ impl Core {
 
     pub(crate) fn entropy(&self) -> SystemEntropy {
         SystemEntropy
+    }
+}
+
+fn log_state(info: &ConnectionInfo, old: ConnectionState) {
+    let ConnectionInfo { description, state, end_reason, end_debug, .. } = info;
+    match state {
+        ConnectionState::ProblemDetectedLocally => {
+            tracing::warn!(%description, ?old, end_reason, %end_debug, "a connection broke");
+        }
+        ConnectionState::ClosedByPeer | ConnectionState::None => {
+            tracing::info!(%description, ?old, ?state, end_reason, %end_debug, "a connection ended");
+        }
+        ConnectionState::Connecting
+        | ConnectionState::FindingRoute
+        | ConnectionState::Connected => {
+            tracing::info!(%description, ?old, ?state, "a connection changed")
+        }
     }
 }

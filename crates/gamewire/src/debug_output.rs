@@ -18,8 +18,9 @@ use tracing::{
     subscriber::{Interest, SetGlobalDefaultError},
 };
 
-/// Where the crates of the library log: everything that begins with this.
-const TARGET_PREFIX: &str = "gamewire";
+/// Where the crates of the library log: everything that begins with one of these. The second is the
+/// C interface.
+const TARGET_PREFIXES: [&str; 2] = ["gamewire", "GameNetworkingSockets"];
 
 thread_local! {
     /// Whether this thread is inside the user's function, whose own log lines must not call it.
@@ -163,7 +164,7 @@ impl Subscriber for DebugOutput {
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event()
-            && metadata.target().starts_with(TARGET_PREFIX)
+            && TARGET_PREFIXES.iter().any(|prefix| metadata.target().starts_with(prefix))
             && DebugLevel::from_tracing(*metadata.level()) <= self.limit()
     }
 

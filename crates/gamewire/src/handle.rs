@@ -60,25 +60,39 @@ const SEGMENT_SLOTS: usize = 1024;
 /// Most segments, which bounds the objects of one table to 65,536.
 const MAX_SEGMENTS: usize = 64;
 /// A slot is used again only after so many others, so that a stale handle stays dead for long.
-const MIN_FREE_SLOTS: usize = 64;
+const MIN_FREE_SLOTS: usize = 1024;
 
-impl HandleSpace {
-    const fn first_generation(self) -> u16 {
-        match self {
-            Self::Low => 1,
-            Self::High => 1 << 15,
-        }
-    }
+/// What a handle names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum HandleKind {
+    /// A listen socket; the first of an instance is 65,536, as with Valve's library.
+    ListenSocket,
+    /// A connection.
+    Connection,
+    /// A poll group.
+    PollGroup,
+}
 
-    /// The next generation of a slot, within the space.
-    fn generation_after(self, generation: u16) -> u16 {
-        let next = generation.wrapping_add(1);
-        if next & (1 << 15) == self.first_generation() & (1 << 15) && next != 0 {
-            next
-        } else {
-            self.first_generation()
-        }
+/// Generations of one kind in one space.
+const GENERATIONS: u16 = 1 << 13;
+
+const fn first_generation(space: HandleSpace, kind: HandleKind) -> u16 {
+    let space = match space {
+        HandleSpace::Low => 0,
+        HandleSpace::High => 1 << 15,
+    };
+    match kind {
+        // 0 is no handle.
+        HandleKind::ListenSocket => space | 1,
+        HandleKind::Connection => space | GENERATIONS,
+        HandleKind::PollGroup => space | 2 * GENERATIONS,
     }
+}
+
+/// The next generation of a slot, among those of its kind and space.
+const fn generation_after(first: u16, generation: u16) -> u16 {
+    let last = first | (GENERATIONS - 1);
+    if generation == last { first } else { generation + 1 }
 }
 
 /// Something kept in a [`HandleTable`].
@@ -89,11 +103,12 @@ pub(crate) trait Keyed {
 
 /// Objects by handle. Reading takes no lock; inserting and removing do.
 ///
-/// A handle is a slot number in the low 16 bits and the slot's generation in the high ones, of which
-/// the topmost bit tells the [`HandleSpace`].
+/// A handle is a slot number in the low 16 bits and a generation in the high ones, of which the
+/// topmost bit tells the [`HandleSpace`] and the next two the [`HandleKind`]: no handle names
+/// objects of two kinds, or of two instances with different spaces.
 #[derive(Debug)]
 pub(crate) struct HandleTable<T> {
-    space: HandleSpace,
+    first_generation: u16,
     segments: [OnceLock<Box<[ArcSwapOption<T>]>>; MAX_SEGMENTS],
     slots: Mutex<Slots>,
 }
@@ -106,8 +121,12 @@ struct Slots {
 }
 
 impl<T: Keyed> HandleTable<T> {
-    pub(crate) fn new(space: HandleSpace) -> Self {
-        Self { space, segments: [const { OnceLock::new() }; MAX_SEGMENTS], slots: Mutex::default() }
+    pub(crate) fn new(space: HandleSpace, kind: HandleKind) -> Self {
+        Self {
+            first_generation: first_generation(space, kind),
+            segments: [const { OnceLock::new() }; MAX_SEGMENTS],
+            slots: Mutex::default(),
+        }
     }
 
     fn slots(&self) -> std::sync::MutexGuard<'_, Slots> {
@@ -128,7 +147,7 @@ impl<T: Keyed> HandleTable<T> {
             slots.free.pop_front()?
         } else {
             slots.used_once += 1;
-            (slots.used_once - 1, self.space.first_generation())
+            (slots.used_once - 1, self.first_generation)
         };
         let segment = self.segments[index as usize / SEGMENT_SLOTS]
             .get_or_init(|| (0..SEGMENT_SLOTS).map(|_| ArcSwapOption::const_empty()).collect());
@@ -154,7 +173,7 @@ impl<T: Keyed> HandleTable<T> {
         let slot = self.slot(raw)?;
         let object = slot.load_full().filter(|object| object.raw_handle() == raw)?;
         slot.store(None);
-        let generation = self.space.generation_after((raw >> 16) as u16);
+        let generation = generation_after(self.first_generation, (raw >> 16) as u16);
         slots.free.push_back((raw & 0xffff, generation));
         slots.count -= 1;
         Some(object)
@@ -187,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_removed_handle_stays_dead_when_its_slot_is_used_again() {
-        let table = HandleTable::new(HandleSpace::Low);
+        let table = HandleTable::new(HandleSpace::Low, HandleKind::Connection);
         let first = table.insert(|raw| Some(Object(raw.get()))).unwrap().0;
         assert!(table.remove(first).is_some());
         assert!(table.find(first).is_none());
@@ -202,20 +221,27 @@ mod tests {
     }
 
     #[test]
-    fn spaces_never_meet_however_often_a_slot_is_used() {
-        for space in [HandleSpace::Low, HandleSpace::High] {
-            let mut generation = space.first_generation();
-            for _ in 0..=0x1_0000 {
-                assert_ne!(generation, 0);
+    fn spaces_and_kinds_never_meet_however_often_a_slot_is_used() {
+        let spaces = [HandleSpace::Low, HandleSpace::High];
+        let kinds = [HandleKind::ListenSocket, HandleKind::Connection, HandleKind::PollGroup];
+        let mut seen = std::collections::HashSet::from([0]);
+        for (space, kind) in spaces.into_iter().flat_map(|s| kinds.map(|kind| (s, kind))) {
+            let first = first_generation(space, kind);
+            let mut generation = first;
+            loop {
+                assert!(seen.insert(generation), "{space:?} {kind:?}");
                 assert_eq!(generation >= 1 << 15, space == HandleSpace::High);
-                generation = space.generation_after(generation);
+                generation = generation_after(first, generation);
+                if generation == first {
+                    break;
+                }
             }
         }
     }
 
     #[test]
     fn the_table_is_bounded() {
-        let table = HandleTable::new(HandleSpace::Low);
+        let table = HandleTable::new(HandleSpace::Low, HandleKind::Connection);
         let handles: Vec<u32> = std::iter::from_fn(|| {
             table.insert(|raw| Some(Object(raw.get()))).map(|object| object.0)
         })
@@ -228,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_maker_that_gives_up_leaves_nothing() {
-        let table = HandleTable::<Object>::new(HandleSpace::High);
+        let table = HandleTable::<Object>::new(HandleSpace::High, HandleKind::PollGroup);
         assert!(table.insert(|_| None).is_none());
         assert_eq!(table.len(), 0);
         assert!(table.insert(|raw| Some(Object(raw.get()))).is_some());

@@ -131,6 +131,9 @@ impl PipeEnd {
     pub(crate) fn close(&self, reason: EndReason, debug: &str) -> Option<Arc<Slot>> {
         let mut shared = self.lock();
         let [this, other] = shared.ends_from(self.side);
+        if this.state == ConnectionState::Connected {
+            this.end = Some(EndInfo::new(reason, debug));
+        }
         this.state = ConnectionState::None;
         this.slot = Weak::new();
         if other.state != ConnectionState::Connected {

@@ -2,7 +2,6 @@
 //! [`crate::Sockets::poll`].
 
 use std::{
-    ops::ControlFlow,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -15,37 +14,20 @@ use crate::{
     core::Core,
     io::Poller,
     options::ThreadHook,
-    signal::Signal,
     worker::{Worker, WorkerHandle},
 };
-
-/// Whether the application does the work.
-#[derive(Debug, Default)]
-pub(crate) struct PollMode {
-    manual: AtomicBool,
-    changed: Signal,
-}
-
-impl PollMode {
-    pub(crate) fn new(manual: bool) -> Self {
-        Self { manual: AtomicBool::new(manual), changed: Signal::default() }
-    }
-
-    fn is_manual(&self) -> bool {
-        self.manual.load(Ordering::Acquire)
-    }
-}
 
 /// One service thread's work, and the right to do it.
 struct Service {
     worker: Mutex<Worker>,
     handle: Arc<WorkerHandle>,
-    mode: Arc<PollMode>,
+    /// The application does it, and a thread of ours has to go.
+    manual: AtomicBool,
 }
 
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Service").field("mode", &self.mode).finish_non_exhaustive()
+        f.debug_struct("Service").field("manual", &self.manual).finish_non_exhaustive()
     }
 }
 
@@ -54,22 +36,14 @@ impl Service {
         self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a thread of our own does: all turns, but for the time in which the application takes
-    /// them.
+    fn is_manual(&self) -> bool {
+        self.manual.load(Ordering::Acquire)
+    }
+
+    /// What a thread of our own does.
     fn run(&self) {
-        loop {
-            let idle = || (self.handle.is_stopped() || !self.mode.is_manual()).then_some(());
-            let _ = self.mode.changed.wait(None, idle);
-            let mut worker = self.worker();
-            while !self.mode.is_manual() {
-                if worker.turn(None).is_break() {
-                    return;
-                }
-            }
-            if self.handle.is_stopped() {
-                return;
-            }
-        }
+        let mut worker = self.worker();
+        while !self.is_manual() && worker.turn(None).is_continue() {}
     }
 }
 
@@ -77,12 +51,13 @@ impl Service {
 #[derive(Debug)]
 pub(crate) struct Services {
     services: Vec<Arc<Service>>,
-    mode: Arc<PollMode>,
-    threads: Vec<JoinHandle<()>>,
+    hook: Option<ThreadHook>,
+    /// Empty while the application does the work.
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Services {
-    /// Starts one thread for each poller.
+    /// One service for each poller, with a thread each unless the application does the work.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -90,50 +65,73 @@ impl Services {
         core: &Arc<Core>,
         pollers: Vec<Poller>,
         manual: bool,
-        hook: Option<&ThreadHook>,
+        hook: Option<ThreadHook>,
     ) -> std::io::Result<Self> {
-        let mode = Arc::new(PollMode::new(manual));
-        let mut started = Self { services: Vec::new(), mode: mode.clone(), threads: Vec::new() };
-        for (poller, handle) in pollers.into_iter().zip(&core.workers) {
+        let service = |(poller, handle): (Poller, &Arc<WorkerHandle>)| {
             let worker = Mutex::new(Worker::new(Arc::downgrade(core), handle.clone(), poller));
-            let service = Arc::new(Service { worker, handle: handle.clone(), mode: mode.clone() });
-            started.services.push(service.clone());
-            let hook = hook.cloned();
+            Arc::new(Service { worker, handle: handle.clone(), manual: AtomicBool::new(manual) })
+        };
+        let services = pollers.into_iter().zip(&core.workers).map(service).collect();
+        let services = Self { services, hook, threads: Mutex::default() };
+        if !manual {
+            services.spawn(&mut services.threads())?;
+        }
+        Ok(services)
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spawn(&self, threads: &mut Vec<JoinHandle<()>>) -> std::io::Result<()> {
+        for service in &self.services {
+            let (service, hook) = (service.clone(), self.hook.clone());
             let run = move || {
                 if let Some(hook) = hook {
                     hook.call();
                 }
                 service.run();
             };
-            started
-                .threads
-                .push(std::thread::Builder::new().name("gamewire".to_owned()).spawn(run)?);
+            threads.push(std::thread::Builder::new().name("gamewire".to_owned()).spawn(run)?);
         }
-        Ok(started)
+        Ok(())
     }
 
     /// From now on the application does the work, or no longer does.
     pub(crate) fn set_manual(&self, manual: bool) {
-        self.mode.manual.store(manual, Ordering::Release);
-        self.mode.changed.notify();
+        let mut threads = self.threads();
         for service in &self.services {
+            service.manual.store(manual, Ordering::Release);
             service.handle.wake();
+        }
+        if manual {
+            join(&mut threads);
+        } else if threads.is_empty()
+            && let Err(error) = self.spawn(&mut threads)
+        {
+            tracing::error!(%error, "cannot start a service thread again");
         }
     }
 
-    /// One turn of each service, each until `latest` at most. Does nothing unless the application
-    /// has taken over the work.
+    /// One turn of each service, each for its share of the time at most. Does nothing unless the
+    /// application has taken over the work.
     pub(crate) fn poll(&self, core: &Core, max_wait: Duration) {
-        if !self.mode.is_manual() {
-            return;
-        }
         let share = max_wait / u32::try_from(self.services.len()).unwrap_or(u32::MAX).max(1);
-        for service in &self.services {
-            let share_us = u64::try_from(share.as_micros()).unwrap_or(u64::MAX);
+        let share_us = u64::try_from(share.as_micros()).unwrap_or(u64::MAX);
+        for service in self.services.iter().filter(|service| service.is_manual()) {
             let latest = core.clock.now().plus_micros(share_us);
-            if let ControlFlow::Break(()) = service.worker().turn(Some(latest)) {
+            if service.worker().turn(Some(latest)).is_break() {
                 return;
             }
+        }
+    }
+}
+
+fn join(threads: &mut Vec<JoinHandle<()>>) {
+    for thread in threads.drain(..) {
+        // A service thread may be the one that does this, and cannot wait for itself.
+        if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+            tracing::error!("a service thread panicked");
         }
     }
 }
@@ -143,12 +141,6 @@ impl Drop for Services {
         for service in &self.services {
             service.handle.stop();
         }
-        self.mode.changed.notify();
-        for thread in std::mem::take(&mut self.threads) {
-            // The last handle may go on a service thread, which cannot wait for itself.
-            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
-                tracing::error!("a service thread panicked");
-            }
-        }
+        join(&mut self.threads());
     }
 }

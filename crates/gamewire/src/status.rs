@@ -113,7 +113,8 @@ fn flags_of(machine: &Connection, identity: &Identity) -> ConnectionFlags {
     if !peer.authenticated || is_nobody {
         flags = flags | ConnectionFlags::UNAUTHENTICATED;
     }
-    if !peer.encrypted {
+    // Until a cipher is agreed nothing is.
+    if !peer.encrypted || machine.state() == ConnectionState::Connecting {
         flags = flags | ConnectionFlags::UNENCRYPTED;
     }
     if machine.remote().ip().to_canonical().is_loopback() {

@@ -59,7 +59,9 @@ fn set_number(
     data: Option<ConfigData>,
 ) -> bool {
     match (ConfigId::from_number(value), target) {
-        (Some(id), Some(target)) => set(id, target, data),
+        (Some(id), Some(target)) => {
+            data.as_ref().is_none_or(|data| options::fits(id, data)) && set(id, target, data)
+        }
         _ => {
             tracing::warn!(value, "no such configuration value, or nothing to set it for");
             false
@@ -133,13 +135,15 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_GetConfigValue(
     guard(answer::BAD_VALUE, || {
         let Some(id) = ConfigId::from_number(eValue) else { return answer::BAD_VALUE };
         let value = match options::scope(eScopeType, scopeObj) {
-            None => return answer::BAD_SCOPE_OBJECT,
+            None => return no_object(cbResult),
             Some(ScopeTarget::Global) => GLOBAL.get(id),
             Some(ScopeTarget::Object(sockets, object)) => sockets.config_value(object, id),
         };
         let (data, inherited) = match value {
             Ok(value) => value,
-            Err(ConfigError::BadScopeObject) => return answer::BAD_SCOPE_OBJECT,
+            Err(ConfigError::BadScopeObject | ConfigError::WrongScope { .. }) => {
+                return no_object(cbResult);
+            }
             Err(_) => return answer::BAD_VALUE,
         };
         // SAFETY: the caller's promise.
@@ -153,8 +157,15 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_GetConfigValue(
     })
 }
 
-/// Copies a value into a buffer and tells its size. False: the buffer is too small. Without a buffer
-/// only the size is told.
+/// The answer where a value has no place; there is no size then.
+fn no_object(size: *mut usize) -> ESteamNetworkingGetConfigValueResult {
+    // SAFETY: the promise that callers of `GetConfigValue` give.
+    unsafe { put(size, 0) };
+    answer::BAD_SCOPE_OBJECT
+}
+
+/// Copies a value into a buffer and tells its size. False: the buffer is too small, or there is
+/// none.
 ///
 /// # Safety
 /// As for `GetConfigValue`.
@@ -167,16 +178,13 @@ unsafe fn put_data(data: &ConfigData, buffer: *mut c_void, size: *mut usize) -> 
         ConfigData::String(text) => [text.as_bytes(), &[0]].concat(),
     };
     if size.is_null() {
-        return buffer.is_null();
+        return false;
     }
     // SAFETY: the caller's promise; nothing is written beyond the room.
     unsafe {
         let room = size.read_unaligned();
         size.write_unaligned(bytes.len());
-        if buffer.is_null() {
-            return true;
-        }
-        if room < bytes.len() {
+        if buffer.is_null() || room < bytes.len() {
             return false;
         }
         std::ptr::copy_nonoverlapping(bytes.as_ptr(), buffer.cast(), bytes.len());

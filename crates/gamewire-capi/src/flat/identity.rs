@@ -129,7 +129,7 @@ pub unsafe extern "C" fn SteamAPI_SteamNetworkingIdentity_GetSteamID64(
     })
 }
 
-/// Sets an Xbox pairwise id. False: it is too long.
+/// Sets an Xbox pairwise id. False: it is empty or too long.
 ///
 /// # Safety
 /// Null or room for an identity; null or text with a NUL.
@@ -140,7 +140,10 @@ pub unsafe extern "C" fn SteamAPI_SteamNetworkingIdentity_SetXboxPairwiseID(
 ) -> bool {
     guard(false, || {
         // SAFETY: the caller's promise.
-        unsafe { set_text(self_, kind::XBOX_PAIRWISE_ID, pszString, XBOX_PAIRWISE_ID_BYTES) }
+        unsafe {
+            let is_empty = !pszString.is_null() && *pszString == 0;
+            !is_empty && set_text(self_, kind::XBOX_PAIRWISE_ID, pszString, XBOX_PAIRWISE_ID_BYTES)
+        }
     })
 }
 

@@ -37,7 +37,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingMessages_SendMessageToUser(
             return result::INVALID_PARAM;
         }
         tracing::error!(%peer, "messages by identity are not available in this version");
-        result::CONNECT_FAILED
+        result::FAIL
     })
 }
 

@@ -19,6 +19,9 @@ use crate::{
     vtables::ISteamNetworkingSockets,
 };
 
+/// What the peer is told when the application says nothing.
+const DEFAULT_CLOSE_TEXT: &str = "Application closed connection";
+
 /// The address behind a reference.
 ///
 /// # Safety
@@ -125,7 +128,8 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_CloseConnection(
             return false;
         };
         // SAFETY: the caller's promise.
-        let debug = unsafe { text(pszDebug) }.unwrap_or(Cow::Borrowed(""));
+        let debug = unsafe { text(pszDebug) }.filter(|text| !text.is_empty());
+        let debug = debug.unwrap_or(Cow::Borrowed(DEFAULT_CLOSE_TEXT));
         sockets.close_connection(connection, nReason, &debug, bEnableLinger)
     })
 }

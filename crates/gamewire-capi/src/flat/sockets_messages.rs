@@ -30,8 +30,6 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_SendMessageToConnectio
 ) -> EResult {
     guard(result::FAIL, || {
         // SAFETY: the caller's promise.
-        unsafe { put(pOutMessageNumber, -1) };
-        // SAFETY: the caller's promise.
         let content = unsafe { message::content(pData, cbData) };
         let (Some(sockets), Some(connection), Some(content)) =
             (instance::sockets(self_), ConnectionHandle::from_raw(hConn), content)
@@ -39,14 +37,15 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_SendMessageToConnectio
             return result::INVALID_PARAM;
         };
         let flags = SendFlags::from_bits(nSendFlags.cast_unsigned());
-        match sockets.send_message(connection, content, flags) {
-            Ok(number) => {
-                // SAFETY: the caller's promise.
-                unsafe { put(pOutMessageNumber, i64::try_from(number).unwrap_or(i64::MAX)) };
-                result::OK
-            }
-            Err(error) => error.to_result_code(),
-        }
+        let (number, result) = match sockets.send_message(connection, content, flags) {
+            Ok(number) => (i64::try_from(number).unwrap_or(i64::MAX), result::OK),
+            // Without a connection there is nothing to number.
+            Err(error @ SendError::NoSuchConnection(_)) => return error.to_result_code(),
+            Err(error) => (-1, error.to_result_code()),
+        };
+        // SAFETY: the caller's promise.
+        unsafe { put(pOutMessageNumber, number) };
+        result
     })
 }
 

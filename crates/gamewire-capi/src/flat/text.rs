@@ -80,10 +80,9 @@ pub unsafe extern "C" fn SteamNetworkingIdentity_ToString(
 ) {
     guard((), || {
         // SAFETY: the caller's promise.
-        if let Some(identity) = unsafe { identity::read(pIdentity) } {
-            // SAFETY: the caller's promise.
-            unsafe { put_text(buf, cbBuf, &identity.to_string()) };
-        }
+        let Some(identity) = (unsafe { pIdentity.as_ref() }) else { return };
+        // SAFETY: the caller's promise.
+        unsafe { put_text(buf, cbBuf, &identity::to_text(identity)) };
     });
 }
 

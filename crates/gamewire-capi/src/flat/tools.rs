@@ -7,7 +7,7 @@ use gamewire::io::Clock;
 use crate::{
     boundary::{guard, put, put_text},
     debug_output, message,
-    results::{PING_FAILED, availability, result},
+    results::{PING_UNKNOWN, availability, result},
     types::{
         EResult, ESteamNetworkingAvailability, ESteamNetworkingFakeIPType,
         ESteamNetworkingSocketsDebugOutputType, FSteamNetworkingSocketsDebugOutput,
@@ -69,23 +69,23 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_GetLocalPingLocation(
     })
 }
 
-/// The ping between two locations; −1: not known.
+/// The ping between two locations; −2: not known.
 #[unsafe(no_mangle)]
 pub extern "C" fn SteamAPI_ISteamNetworkingUtils_EstimatePingTimeBetweenTwoLocations(
     _self: *mut ISteamNetworkingUtils,
     _location1: *const SteamNetworkPingLocation_t,
     _location2: *const SteamNetworkPingLocation_t,
 ) -> c_int {
-    PING_FAILED
+    PING_UNKNOWN
 }
 
-/// The ping from here to a location; −1: not known.
+/// The ping from here to a location; −2: not known.
 #[unsafe(no_mangle)]
 pub extern "C" fn SteamAPI_ISteamNetworkingUtils_EstimatePingTimeFromLocalHost(
     _self: *mut ISteamNetworkingUtils,
     _remoteLocation: *const SteamNetworkPingLocation_t,
 ) -> c_int {
-    PING_FAILED
+    PING_UNKNOWN
 }
 
 /// A location as text: none is known, so it is empty.
@@ -120,39 +120,32 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_ParsePingLocationString(
     })
 }
 
-/// Whether pings are young enough: there is nothing to measure, so waiting will not help.
+/// Whether pings are young enough: there are none.
 #[unsafe(no_mangle)]
 pub extern "C" fn SteamAPI_ISteamNetworkingUtils_CheckPingDataUpToDate(
     _self: *mut ISteamNetworkingUtils,
     _flMaxAgeSeconds: f32,
 ) -> bool {
-    true
+    false
 }
 
-/// The ping to a data center by way of relays; −1: not known.
-///
-/// # Safety
-/// Null, or room for a PoP.
+/// The ping to a data center by way of relays; −2: not known.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_GetPingToDataCenter(
+pub extern "C" fn SteamAPI_ISteamNetworkingUtils_GetPingToDataCenter(
     _self: *mut ISteamNetworkingUtils,
     _popID: SteamNetworkingPOPID,
-    pViaRelayPoP: *mut SteamNetworkingPOPID,
+    _pViaRelayPoP: *mut SteamNetworkingPOPID,
 ) -> c_int {
-    guard(PING_FAILED, || {
-        // SAFETY: the caller's promise.
-        unsafe { put(pViaRelayPoP, 0) };
-        PING_FAILED
-    })
+    PING_UNKNOWN
 }
 
-/// The ping to a PoP; −1: not known.
+/// The ping to a PoP; −2: not known.
 #[unsafe(no_mangle)]
 pub extern "C" fn SteamAPI_ISteamNetworkingUtils_GetDirectPingToPOP(
     _self: *mut ISteamNetworkingUtils,
     _popID: SteamNetworkingPOPID,
 ) -> c_int {
-    PING_FAILED
+    PING_UNKNOWN
 }
 
 /// How many PoPs there are.
@@ -213,6 +206,6 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_GetRealIdentityForFakeIP
     guard(result::FAIL, || {
         // SAFETY: the caller's promise.
         unsafe { put(pOutRealIdentity, SteamNetworkingIdentity::CLEAR) };
-        result::INVALID_PARAM
+        result::DISABLED
     })
 }

@@ -114,7 +114,7 @@ impl ConfigData {
         let round = |number: f64| {
             // NaN would become 0, which may mean "off" or "no limit".
             let known = !number.is_nan();
-            known.then_some(number.round() as i64).ok_or(ConfigError::NotANumber(id))
+            known.then_some((number + 0.5).floor() as i64).ok_or(ConfigError::NotANumber(id))
         };
         Ok(Some(match self {
             Self::Int32(number) => (*number).into(),

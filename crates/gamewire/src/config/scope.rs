@@ -94,7 +94,7 @@ impl ScopeValues {
     }
 
     /// The value that holds in this scope, and whether it is inherited: from a wider scope, or as
-    /// the default in a scope that is not the widest.
+    /// the default in a scope that is not the widest. What no longer follows wider scopes is not.
     ///
     /// # Errors
     /// [`ConfigError::WrongScope`] if the value does not exist in so narrow a scope.
@@ -107,8 +107,11 @@ impl ScopeValues {
             let (_, inherited) = self.get(ConfigId::MtuPacketSize)?;
             return Ok((self.effective(id), inherited));
         }
-        let own = self.read().set.get(&id).cloned();
-        let inherited = own.is_none() && self.parent.is_some();
+        let (own, is_bound) = {
+            let values = self.read();
+            (values.set.get(&id).cloned(), values.bound.contains_key(&id))
+        };
+        let inherited = own.is_none() && !is_bound && self.parent.is_some();
         Ok((own.unwrap_or_else(|| self.effective(id)), inherited))
     }
 

@@ -260,8 +260,12 @@ impl ConfigId {
         Self::first_above(current.map_or(i32::MIN, Self::to_number), developer)
     }
 
-    /// [`Self::next`] by numbers, of which 0 is before the first and after the last.
+    /// [`Self::next`] by numbers, of which 0 is before the first and after the last; nothing comes
+    /// after a number that is no value.
     pub fn next_number(current: i32, developer: bool) -> i32 {
+        if current != 0 && Self::from_number(current).is_none() {
+            return 0;
+        }
         Self::first_above(current, developer).map_or(0, Self::to_number)
     }
 

@@ -83,6 +83,7 @@ impl Sockets {
             })
         });
         let socket = socket.ok_or(ListenError::TooMany)?;
+        tracing::info!(socket = %socket.handle, address = %link.socket.local_addr(), "listening");
         let endpoint = Endpoint::new(Some(scope.accept_limits()), &mut self.core.entropy());
         let listener = Some(socket.clone());
         link.worker.bind(Binding { link: link.clone(), endpoint, listener });
@@ -153,8 +154,8 @@ impl Sockets {
             machine.set_handshake_config(&config);
             machine.accept(now, &mut entropy)
         });
-        // A pipe was never asked for by anybody.
-        let wrong = gamewire_proto::connection::AcceptError::NotIncoming;
+        // A pipe is connected from the start.
+        let wrong = gamewire_proto::connection::AcceptError::WrongState;
         Ok(accepted.unwrap_or(Err(wrong))?)
     }
 
@@ -235,18 +236,18 @@ impl Core {
         if driven.is_some() {
             return;
         }
-        let (pipe, mut info, old) = {
-            let state = slot.lock();
-            let Machine::Pipe(pipe) = &state.machine else { return };
-            (pipe.clone(), ConnectionInfo::of(slot, &state), pipe.state())
+        let pipe = match &slot.lock().machine {
+            Machine::Pipe(pipe) => pipe.clone(),
+            Machine::Udp(_) => return,
         };
+        let old = pipe.state();
         let (reason, known) = EndReason::from_application(request.reason);
         let debug = if known { request.debug } else { "Invalid numeric reason code" };
         if let Some(other) = pipe.close(reason, debug) {
             let info = ConnectionInfo::of(&other, &other.lock());
             self.post_status(&other, info, ConnectionState::Connected);
         }
-        info.state = ConnectionState::None;
+        let info = ConnectionInfo::of(slot, &slot.lock());
         self.post_status(slot, info, old);
         self.connections.remove(slot.handle.to_raw());
     }

@@ -104,7 +104,12 @@ impl Sockets {
         while let Some(first) = messages.next() {
             let connection = first.connection;
             let Some(slot) = self.core.slot(connection) else {
-                results.push(Err(SendError::NoSuchConnection(first)));
+                if failed.contains(&connection) {
+                    results.push(Err(SendError::NotTried(first)));
+                } else {
+                    failed.push(connection);
+                    results.push(Err(SendError::NoSuchConnection(first)));
+                }
                 continue;
             };
             let mut state = slot.lock();

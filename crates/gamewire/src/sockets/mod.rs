@@ -24,7 +24,7 @@ use crate::{
     core::Core,
     error::OpenError,
     events::{Event, EventQueue},
-    handle::HandleTable,
+    handle::{HandleKind, HandleTable},
     io::{Clock, Poller},
     options::Options,
     service::Services,
@@ -64,9 +64,9 @@ impl Sockets {
         let interface = ScopeValues::child(&options.global_config, Scope::Interface);
         let core = Arc::new(Core {
             clock: Clock::of_process(),
-            connections: HandleTable::new(options.handle_space),
-            listen_sockets: HandleTable::new(options.handle_space),
-            poll_groups: HandleTable::new(options.handle_space),
+            connections: HandleTable::new(options.handle_space, HandleKind::Connection),
+            listen_sockets: HandleTable::new(options.handle_space, HandleKind::ListenSocket),
+            poll_groups: HandleTable::new(options.handle_space, HandleKind::PollGroup),
             events: EventQueue::default(),
             global: options.global_config,
             interface,
@@ -78,8 +78,7 @@ impl Sockets {
             workers,
             links: Mutex::default(),
         });
-        let hook = options.thread_hook.as_ref();
-        let services = Services::start(&core, pollers, options.manual_poll, hook)?;
+        let services = Services::start(&core, pollers, options.manual_poll, options.thread_hook)?;
         let running = Running { core: core.clone(), services };
         Ok(Self { core, running: Arc::new(running) })
     }

@@ -83,6 +83,7 @@ impl Sockets {
         let now = self.core.clock.now();
         let mut entropy = self.core.entropy();
         // What one connection sees of its peer is what the other one calls itself.
+        let seen = peers.clone();
         let [first_peer, second_peer] = peers;
         let names = [second_peer, first_peer];
         let addresses = [0, 1].map(|side: usize| halves[side].link.socket.local_addr());
@@ -109,7 +110,10 @@ impl Sockets {
             return Err(PairError::TooMany);
         };
         drop(sides);
-        let agreements = pair(now, [acceptor, initiator], &mut entropy)?;
+        let mut agreements = pair(now, [acceptor, initiator], &mut entropy)?;
+        for (agreement, seen) in agreements.iter_mut().zip(seen) {
+            agreement.peer.identity = seen.unwrap_or_else(Identity::localhost);
+        }
         let [first, second] = halves;
         let [first_agreement, second_agreement] = agreements;
         let handles = [
