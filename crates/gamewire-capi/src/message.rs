@@ -8,7 +8,7 @@
 use std::ffi::{c_int, c_void};
 
 use bytes::Bytes;
-use gamewire::{ConnectionHandle, Message, Outgoing, SendFlags};
+use gamewire::{ConnectionHandle, MAX_MESSAGE_BYTES, Message, Outgoing, SendFlags};
 
 use crate::{
     boundary::guard,
@@ -74,6 +74,7 @@ pub(crate) fn received(message: Message) -> *mut SteamNetworkingMessage_t {
         m_nMessageNumber: i64::try_from(message.number).unwrap_or(i64::MAX),
         m_pfnFreeData: Some(free_received),
         m_nFlags: if message.reliable { RELIABLE } else { 0 },
+        m_nUserData: message.user_data,
         m_idxLane: message.lane,
         ..EMPTY
     };
@@ -166,9 +167,11 @@ pub(crate) unsafe fn outgoing(message: *mut SteamNetworkingMessage_t) -> Option<
     }
     let connection = ConnectionHandle::from_raw(public.m_conn)?;
     let (flags, lane) = (public.m_nFlags.cast_unsigned(), public.m_idxLane);
+    let user_data = public.m_nUserData;
     let payload = Bytes::from_owner(InFlight(message.cast()));
     let mut outgoing = Outgoing::new(connection, payload, SendFlags::from_bits(flags));
     outgoing.lane = lane;
+    outgoing.user_data = user_data;
     Some(outgoing)
 }
 
@@ -223,12 +226,13 @@ pub(crate) fn room(places: *mut *mut SteamNetworkingMessage_t, max: c_int) -> us
     if crate::boundary::is_usable(places) { usize::try_from(max).unwrap_or(0) } else { 0 }
 }
 
-/// The content of a call that copies; `None` if it makes no sense.
+/// The content of a call that copies; `None` if it makes no sense, or is larger than any message, in
+/// which case it is not read: sizes below zero look like that.
 ///
 /// # Safety
 /// Null, or that many bytes.
 pub(crate) unsafe fn content<'a>(data: *const c_void, size: u32) -> Option<&'a [u8]> {
-    let size = usize::try_from(size).ok()?;
+    let size = usize::try_from(size).ok().filter(|size| *size <= MAX_MESSAGE_BYTES)?;
     if data.is_null() && size > 0 {
         return None;
     }

@@ -112,6 +112,7 @@ impl Core {
             number: message.number,
             reliable: message.reliable,
             lane: message.lane,
+            user_data: 0,
         };
         messages.push(wrap(first));
         while let Some(message) = machine.poll_message() {

@@ -85,7 +85,7 @@ const fn first_generation(space: HandleSpace, kind: HandleKind) -> u16 {
         // 0 is no handle.
         HandleKind::ListenSocket => space | 1,
         HandleKind::Connection => space | GENERATIONS,
-        HandleKind::PollGroup => space | 2 * GENERATIONS,
+        HandleKind::PollGroup => space | (2 * GENERATIONS),
     }
 }
 

@@ -64,6 +64,7 @@ pub use gamewire_proto::{
     end::EndReason,
     event::ConnectionState,
     lane::{DeliveryMode, LaneConfig},
+    send::MAX_MESSAGE_BYTES,
 };
 pub use gamewire_wire::{address::Address, identity::Identity};
 

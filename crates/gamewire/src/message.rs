@@ -77,12 +77,14 @@ pub struct Outgoing {
     pub lane: u16,
     /// Dropped unsent if none of it left before this moment of [`crate::Sockets::local_timestamp`].
     pub deadline: Option<Time>,
+    /// The application's own; it arrives with the message within the process only.
+    pub user_data: i64,
 }
 
 impl Outgoing {
     /// A message for lane 0 without a deadline.
     pub fn new(connection: ConnectionHandle, payload: impl Into<Bytes>, flags: SendFlags) -> Self {
-        Self { connection, payload: payload.into(), flags, lane: 0, deadline: None }
+        Self { connection, payload: payload.into(), flags, lane: 0, deadline: None, user_data: 0 }
     }
 }
 
@@ -106,6 +108,8 @@ pub struct Message {
     pub reliable: bool,
     /// The lane that it came on.
     pub lane: u16,
+    /// What the sender set in [`Outgoing::user_data`], within the process; else 0.
+    pub user_data: i64,
 }
 
 impl Deref for Message {

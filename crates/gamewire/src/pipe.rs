@@ -118,6 +118,7 @@ impl PipeEnd {
             number,
             reliable: outgoing.flags.is_reliable(),
             lane: outgoing.lane,
+            user_data: outgoing.user_data,
         };
         // Still under the pipe's lock, so that messages of two threads keep their numbers' order.
         let inbox = receiver.destination.load();

@@ -84,6 +84,15 @@ pub extern "C" fn SteamNetworkingMessages_LibV2() -> *mut ISteamNetworkingMessag
     })
 }
 
+/// Messages by the game server's identity; null before Init and after Kill.
+#[unsafe(no_mangle)]
+pub extern "C" fn SteamGameServerNetworkingMessages_LibV2() -> *mut ISteamNetworkingMessages {
+    guard(std::ptr::null_mut(), || match instance::game_server() {
+        Some(interface) => (&raw const interface.messages).cast_mut(),
+        None => std::ptr::null_mut(),
+    })
+}
+
 /// As `SteamNetworkingMessages_LibV2`.
 #[unsafe(no_mangle)]
 pub extern "C" fn SteamAPI_SteamNetworkingMessages_v002() -> *mut ISteamNetworkingMessages {

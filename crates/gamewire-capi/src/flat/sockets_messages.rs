@@ -31,17 +31,19 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_SendMessageToConnectio
     guard(result::FAIL, || {
         // SAFETY: the caller's promise.
         let content = unsafe { message::content(pData, cbData) };
-        let (Some(sockets), Some(connection), Some(content)) =
-            (instance::sockets(self_), ConnectionHandle::from_raw(hConn), content)
-        else {
+        let connection = ConnectionHandle::from_raw(hConn);
+        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
             return result::INVALID_PARAM;
         };
         let flags = SendFlags::from_bits(nSendFlags.cast_unsigned());
-        let (number, result) = match sockets.send_message(connection, content, flags) {
-            Ok(number) => (i64::try_from(number).unwrap_or(i64::MAX), result::OK),
+        let sent = content.map(|content| sockets.send_message(connection, content, flags));
+        let (number, result) = match sent {
+            Some(Ok(number)) => (i64::try_from(number).unwrap_or(i64::MAX), result::OK),
             // Without a connection there is nothing to number.
-            Err(error @ SendError::NoSuchConnection(_)) => return error.to_result_code(),
-            Err(error) => (-1, error.to_result_code()),
+            Some(Err(SendError::NoSuchConnection(_))) => return result::INVALID_PARAM,
+            Some(Err(error)) => (-1, error.to_result_code()),
+            None if sockets.state(connection).is_none() => return result::INVALID_PARAM,
+            None => (-1, result::INVALID_PARAM),
         };
         // SAFETY: the caller's promise.
         unsafe { put(pOutMessageNumber, number) };

@@ -38,7 +38,7 @@ pub unsafe extern "C" fn SteamNetworkingIPAddr_ToString(
     });
 }
 
-/// An address from text. False: it is none, and the address is cleared.
+/// An address from text, blanks around it aside. False: it is none, and the address is cleared.
 ///
 /// # Safety
 /// Null or room for an address; null or text with a NUL.
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn SteamNetworkingIPAddr_ParseString(
 ) -> bool {
     guard(false, || {
         // SAFETY: the caller's promise.
-        let parsed = unsafe { text(pszStr) }.and_then(|text| text.parse::<Address>().ok());
+        let parsed = unsafe { text(pszStr) }.and_then(|text| text.trim().parse::<Address>().ok());
         let address = parsed.map_or(SteamNetworkingIPAddr::CLEAR, Into::into);
         // SAFETY: the caller's promise.
         unsafe { put(pAddr, address) };

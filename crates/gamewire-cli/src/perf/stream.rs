@@ -100,6 +100,7 @@ impl<'a> Sender<'a> {
             flags: self.flags,
             lane: (index % self.lanes) as u16,
             deadline: None,
+            user_data: 0,
         });
         let results = self.link.sockets.send_messages(batch);
         let taken = results.iter().take_while(|result| result.is_ok()).count() as u64;

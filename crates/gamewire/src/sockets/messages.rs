@@ -149,7 +149,7 @@ impl Sockets {
                 PipeSendError::TooLarge => SendError::TooLarge(message),
             }),
             Machine::Udp(machine) => {
-                let Outgoing { connection, payload, flags, lane, deadline } = message;
+                let Outgoing { connection, payload, flags, lane, deadline, user_data } = message;
                 let outgoing = OutgoingMessage {
                     payload,
                     lane,
@@ -160,7 +160,7 @@ impl Sockets {
                 };
                 let report = machine
                     .send(now, outgoing)
-                    .map_err(|error| give_back(error, connection, flags))?;
+                    .map_err(|error| give_back(error, connection, flags, user_data))?;
                 Ok(report.message_number)
             }
         }
@@ -306,13 +306,19 @@ fn copy_in(state: &mut SlotState, payload: &[u8]) -> Bytes {
     copies.split().freeze()
 }
 
-fn give_back(error: MachineSendError, connection: ConnectionHandle, flags: SendFlags) -> SendError {
+fn give_back(
+    error: MachineSendError,
+    connection: ConnectionHandle,
+    flags: SendFlags,
+    user_data: i64,
+) -> SendError {
     let wrap = |message: OutgoingMessage| Outgoing {
         connection,
         payload: message.payload,
         flags,
         lane: message.lane,
         deadline: message.deadline,
+        user_data,
     };
     match error {
         MachineSendError::NoConnection(message) | MachineSendError::InvalidState(message) => {
