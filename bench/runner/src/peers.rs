@@ -15,8 +15,8 @@ pub(crate) struct Peer {
     pub(crate) quick: bool,
     /// What the page says about its settings.
     pub(crate) about: &'static str,
-    /// The settings for a case. Several are a ladder: the next is tried when one fails. None: it
-    /// does not take part.
+    /// The settings for a case. Several are a ladder from the most demanding down, of which the
+    /// first round finds the best. None: it does not take part.
     settings: fn(&Case) -> &'static [&'static str],
 }
 
@@ -113,8 +113,7 @@ pub(crate) static PEERS: &[Peer] = &[
         program: "bench-valve",
         quick: true,
         about: "GameNetworkingSockets in game-networking-sockets-sys 0.3.0, optimised; manual poll \
-                mode; a fixed rate, the largest of a ladder from its clamp of 100 MiB/s down that it \
-                survives; send buffer 4 MiB, receive buffer 16 MiB",
+                mode; a fixed rate, the best of a ladder from its clamp of 100 MiB/s downwards; send buffer 4 MiB, receive buffer 16 MiB",
         settings: valve,
     },
     Peer {

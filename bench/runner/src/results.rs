@@ -54,18 +54,15 @@ impl Results {
         self.cells.values().all(|cell| cell.runs.is_empty())
     }
 
-    /// The step of the peer's settings to begin with: the last that it survived.
-    pub(crate) fn step(&self, case: &Case, peer: &Peer) -> usize {
-        self.cells.get(&(case.name, peer.name)).map_or(0, |cell| cell.step)
+    /// The step of the peer's settings that was found to be the best.
+    pub(crate) fn step(&self, case: &Case, peer: &Peer) -> Option<usize> {
+        Some(self.cells.get(&(case.name, peer.name))?.step)
     }
 
-    /// Adds a run. One that had to go down the ladder makes those above it void.
+    /// Adds a run.
     pub(crate) fn add(&mut self, case: &Case, peer: &Peer, outcome: Outcome) {
         let cell = self.cells.entry((case.name, peer.name)).or_default();
-        if outcome.step != cell.step {
-            cell.runs.clear();
-            cell.step = outcome.step;
-        }
+        cell.step = outcome.step;
         match outcome.result {
             Ok(figures) => cell.runs.push(figures),
             Err(error) => cell.failure = Some(format!("{error:#}")),

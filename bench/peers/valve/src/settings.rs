@@ -19,7 +19,7 @@ const SMALL_RELIABLE: i32 = 80_000_000;
 const SEND_BUFFER_BYTES: i32 = 4 << 20;
 /// Of small reliable messages no more may wait: the time that a retry takes grows with their number,
 /// and beyond 65,535 outstanding segments the process aborts.
-const SMALL_SEND_BUFFER_BYTES: i32 = 2 << 20;
+const SMALL_SEND_BUFFER_BYTES: i32 = 256 << 10;
 const RECV_BUFFER_BYTES: i32 = 16 << 20;
 const RECV_BUFFER_UNREAD: i32 = 1 << 20;
 
