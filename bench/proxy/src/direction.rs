@@ -31,7 +31,7 @@ impl Dice {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         let high = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32;
-        u32::try_from(high * 1_000_000 >> 32).expect("less than a million")
+        u32::try_from((high * 1_000_000) >> 32).expect("less than a million")
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Case {
     pub(crate) connections: usize,
     /// Whether it belongs to a quick run.
     pub(crate) quick: bool,
+    /// How often it is run at most.
+    pub(crate) most_rounds: usize,
     /// Before anything counts, in milliseconds.
     pub(crate) warm_up_ms: u64,
     /// How long it counts, in milliseconds.
@@ -82,6 +84,9 @@ const LOSSY_BULK: &[Column] = &[more("bytes_per_s", "MB/s", 1e6)];
 const PACED: &[Column] =
     &[less("p50_us", "one-way p50, ms", 1000.0), less("p99_us", "one-way p99, ms", 1000.0)];
 
+/// How often the cases that take long are run.
+const LONG_ROUNDS: usize = 3;
+
 /// A case on the loopback interface that belongs to a quick run.
 const fn loopback(
     name: &'static str,
@@ -96,6 +101,7 @@ const fn loopback(
         network: Network::Loopback,
         connections: 1,
         quick: true,
+        most_rounds: usize::MAX,
         warm_up_ms: 1000,
         window_ms: 3000,
         columns,
@@ -116,8 +122,9 @@ const fn lossy(
         network: Network::Lossy { bytes_per_s },
         connections: 1,
         quick: false,
+        most_rounds: LONG_ROUNDS,
         // A slow start over 50 ms is part of life, but not what is measured here.
-        warm_up_ms: 3000,
+        warm_up_ms: 4000,
         window_ms: 10_000,
         columns,
     }
@@ -158,6 +165,7 @@ pub(crate) static CASES: &[Case] = &[
     Case {
         connections: 1000,
         quick: false,
+        most_rounds: LONG_ROUNDS,
         ..loopback(
             "w4.echo",
             "W4: 1000 connections, each echoes 100 bytes 20 times a second",

@@ -46,7 +46,7 @@ fn page(results: &Results) -> String {
     );
     let _ = writeln!(
         page,
-        "{} runs of each, in turns; the median, and in brackets the least and the most. Server and \
+        "{} runs of each (W4 and W5: at most 3), in turns; the median, and in brackets the least and the most. Server and \
          client are two processes, each kept on a core of its own. Absolute figures hold for this \
          machine alone; the ratios are the point. The loopback interface never cuts a batch, so that \
          what uses GSO is quicker here than on a network card.\n",

@@ -67,11 +67,15 @@ fn valve_defaults(case: &Case) -> &'static [&'static str] {
 }
 
 fn quinn(case: &Case) -> &'static [&'static str] {
-    if case.workload == Workload::Crowd { &["modest"] } else { &["cubic"] }
+    match (case.workload, case.network) {
+        (Workload::Crowd, _) => &["modest"],
+        (_, Network::Loopback) => &["cubic"],
+        (_, Network::Lossy { .. }) => &["cubic_one_stream"],
+    }
 }
 
 fn quinn_bbr(case: &Case) -> &'static [&'static str] {
-    if case.network == Network::Loopback { &[] } else { &["bbr"] }
+    if case.network == Network::Loopback { &[] } else { &["bbr_one_stream"] }
 }
 
 /// Raw packets get lost for good: they take no part where loss is what is measured.
@@ -128,7 +132,7 @@ pub(crate) static PEERS: &[Peer] = &[
         program: "bench-quinn",
         quick: true,
         about: "quinn 0.11, Cubic, MTU discovery to 1452, GSO, windows of 16 MiB, socket buffers of \
-                4 MiB, tokio on one thread; a stream for each bulk message, batches of 64 on one \
+                4 MiB, tokio on one thread; a stream for each bulk message (one for all in W5), batches of 64 on one \
                 stream for small reliable ones, datagrams for unreliable ones",
         settings: quinn,
     },

@@ -57,24 +57,8 @@ pub(crate) fn bars(case: &Case, rows: &[(&str, Spread)]) -> String {
         escaped(case.title)
     );
     grid(&mut svg, &axis, height);
-    for (index, (name, [least, median, most])) in scaled.iter().enumerate() {
-        let y = TOP + STEP * index as f64;
-        let middle = y + BAR / 2.0;
-        let fill = if *name == "gamewire" { "#2f6db3" } else { "#b0b8c0" };
-        let (end, width) = (axis.x(*most), (axis.x(*median) - LABELS).max(1.0));
-        let _ = writeln!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
-             <rect x=\"{LABELS}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{BAR}\" fill=\"{fill}\"/>\
-             <line x1=\"{:.1}\" x2=\"{end:.1}\" y1=\"{middle:.1}\" y2=\"{middle:.1}\" stroke=\"black\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\">{median:.3}</text>",
-            LABELS - 8.0,
-            middle + 4.0,
-            escaped(name),
-            axis.x(*least),
-            end + 6.0,
-            middle + 4.0,
-        );
+    for (index, row) in scaled.iter().enumerate() {
+        bar(&mut svg, &axis, TOP + STEP * index as f64, row);
     }
     let better = if column.more_is_better { "more is better" } else { "less is better" };
     let _ = write!(
@@ -84,6 +68,26 @@ pub(crate) fn bars(case: &Case, rows: &[(&str, Spread)]) -> String {
         escaped(column.title),
     );
     svg
+}
+
+/// Name, bar, spread and value of one row: least, median, most.
+fn bar(svg: &mut String, axis: &Axis, y: f64, (name, [least, median, most]): &(&str, [f64; 3])) {
+    let middle = y + BAR / 2.0;
+    let fill = if *name == "gamewire" { "#2f6db3" } else { "#b0b8c0" };
+    let (end, width) = (axis.x(*most), (axis.x(*median) - LABELS).max(1.0));
+    let _ = writeln!(
+        svg,
+        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
+         <rect x=\"{LABELS}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{BAR}\" fill=\"{fill}\"/>\
+         <line x1=\"{:.1}\" x2=\"{end:.1}\" y1=\"{middle:.1}\" y2=\"{middle:.1}\" stroke=\"black\"/>\
+         <text x=\"{:.1}\" y=\"{:.1}\">{median:.3}</text>",
+        LABELS - 8.0,
+        middle + 4.0,
+        escaped(name),
+        axis.x(*least),
+        end + 6.0,
+        middle + 4.0,
+    );
 }
 
 fn grid(svg: &mut String, axis: &Axis, height: f64) {

@@ -49,11 +49,9 @@ impl Link for Connection {
     }
 
     fn wait_room(&mut self, timeout: Duration) -> anyhow::Result<()> {
-        match self.sockets.wait_event(Some(timeout)) {
-            Some(Event::ConnectionStatusChanged(change)) => {
-                library::on_status(&self.sockets, &change)?;
-            }
-            Some(_) | None => {}
+        if let Some(Event::ConnectionStatusChanged(change)) = self.sockets.wait_event(Some(timeout))
+        {
+            library::on_status(&self.sockets, &change)?;
         }
         Ok(())
     }

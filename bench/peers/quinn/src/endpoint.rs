@@ -61,7 +61,8 @@ impl Endpoint for Instance {
         config.transport_config(settings::transport(&plan.settings)?);
         let endpoint = bind(&runtime, Some(config))?;
         let address = endpoint.local_addr()?;
-        Ok((Self { runtime, endpoint, mode: Mode::of(plan.workload) }, address))
+        let mode = settings::mode(&plan.settings, plan.workload);
+        Ok((Self { runtime, endpoint, mode }, address))
     }
 
     fn accept(self) -> anyhow::Result<Connection> {
@@ -86,7 +87,8 @@ impl Endpoint for Instance {
             send.write_all(&[0]).await?;
             anyhow::Ok((connection, (send, receive)))
         })?;
-        Ok(Connection::new(runtime, endpoint, connection, stream, Mode::of(plan.workload)))
+        let mode = settings::mode(&plan.settings, plan.workload);
+        Ok(Connection::new(runtime, endpoint, connection, stream, mode))
     }
 
     fn serve_crowd(self) -> anyhow::Result<Group> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bench_protocol::{Delivery, Link, Workload, link::Sink};
+use bench_protocol::{Delivery, Link, link::Sink};
 use bytes::{Buf as _, Bytes, BytesMut};
 use quinn::{RecvStream, SendStream};
 use tokio::{runtime::Runtime, time::timeout};
@@ -20,20 +20,6 @@ pub(crate) enum Mode {
     ManyStreams,
     /// Reliable messages on one stream, unreliable ones as datagrams.
     OneStream,
-}
-
-impl Mode {
-    pub(crate) const fn of(workload: Workload) -> Self {
-        match workload {
-            Workload::BulkReliable => Self::ManyStreams,
-            Workload::SmallReliable
-            | Workload::SmallUnreliable
-            | Workload::PingReliable
-            | Workload::PingUnreliable
-            | Workload::PacedReliable
-            | Workload::Crowd => Self::OneStream,
-        }
-    }
 }
 
 /// See the module.

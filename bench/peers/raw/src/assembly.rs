@@ -65,27 +65,30 @@ impl Assembly {
             return Ok(());
         }
         cipher.open(packet, &mut self.content)?;
-        let mut rest = &self.content[..len];
-        while self.filled > 0 || rest.len() < whole {
-            let take = rest.len().min(whole - self.filled);
-            self.message[self.filled..self.filled + take].copy_from_slice(&rest[..take]);
-            self.filled += take;
-            rest = &rest[take..];
-            if self.filled < whole {
-                return Ok(());
-            }
+        let content = std::mem::take(&mut self.content);
+        self.cut(&content[..len], sink);
+        self.content = content;
+        Ok(())
+    }
+
+    /// Completes the message that was begun, hands over whole ones, begins the next.
+    fn cut(&mut self, content: &[u8], sink: &mut dyn FnMut(&[u8])) {
+        let whole = self.message.len();
+        let begun = if self.filled > 0 { content.len().min(whole - self.filled) } else { 0 };
+        let (first, rest) = content.split_at(begun);
+        self.message[self.filled..self.filled + begun].copy_from_slice(first);
+        self.filled += begun;
+        if self.filled == whole {
             sink(&self.message);
             self.filled = 0;
-            if rest.is_empty() {
-                return Ok(());
-            }
         }
         let messages = rest.chunks_exact(whole);
         let tail = messages.remainder();
         messages.for_each(sink);
-        self.message[..tail.len()].copy_from_slice(tail);
-        self.filled = tail.len();
-        Ok(())
+        if !tail.is_empty() {
+            self.message[..tail.len()].copy_from_slice(tail);
+            self.filled = tail.len();
+        }
     }
 }
 

@@ -38,6 +38,21 @@ impl Group {
     pub(crate) fn server(server: Server) -> Self {
         Self { side: Side::Server(server), last_tick: Instant::now() }
     }
+
+    /// Sleeps, at most `timeout`, and says whether it is time for a tick. While connections open,
+    /// it always is.
+    fn wait_for_tick(&mut self, timeout: Duration) -> bool {
+        let is_opening = matches!(&self.side, Side::Clients { opening, .. } if !opening.is_empty());
+        let left = (self.last_tick + TICK).saturating_duration_since(Instant::now());
+        if !is_opening {
+            thread::sleep(left.min(timeout));
+            if left > timeout {
+                return false;
+            }
+        }
+        self.last_tick = Instant::now();
+        true
+    }
 }
 
 impl Crowd for Group {
