@@ -36,3 +36,31 @@ pub(crate) fn describe() -> Vec<(&'static str, String)> {
     .filter_map(|(name, value)| Some((name, value?)))
     .collect()
 }
+
+/// The cores that this process may use.
+pub(crate) fn usable_cores() -> Vec<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    parse_cores(&field(&status, "Cpus_allowed_list").unwrap_or_default())
+}
+
+/// Numbers and ranges, as in `0,2-4`.
+fn parse_cores(list: &str) -> Vec<usize> {
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
+    };
+    list.split(',').filter_map(range).flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_cores() {
+        assert_eq!(parse_cores("0,2-4"), [0, 2, 3, 4]);
+        assert_eq!(parse_cores("7"), [7]);
+        assert!(parse_cores("").is_empty());
+        assert!(!usable_cores().is_empty());
+    }
+}

@@ -55,8 +55,11 @@ struct Arguments {
     /// Where the programs of the peers are [default: beside this one]
     #[arg(long, value_name = "FOLDER")]
     programs: Option<PathBuf>,
-    /// Cores of server and client
-    #[arg(long, value_name = "CORE", value_delimiter = ',', num_args = 2, default_values_t = [0, 1])]
+    /// Niceness of server and client; negative ones want root, and calm a busy machine
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    nice: Option<i32>,
+    /// Cores of server and client [default: the first two that we may use]
+    #[arg(long, value_name = "CORE,CORE", value_delimiter = ',')]
     cores: Vec<usize>,
 }
 
@@ -78,10 +81,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             own.parent().context("a program lies in a folder")?.to_owned()
         }
     };
-    let [server_core, client_core] = arguments.cores[..] else {
-        anyhow::bail!("two cores, not {}", arguments.cores.len());
+    let cores = match &arguments.cores[..] {
+        [] => machine::usable_cores(),
+        chosen => chosen.to_vec(),
     };
-    let bench = Bench { programs, server_core, client_core, window_ms: arguments.window_ms };
+    let [server_core, client_core, ..] = cores[..] else {
+        anyhow::bail!("the bench wants two cores");
+    };
+    let Arguments { window_ms, nice, .. } = *arguments;
+    let bench = Bench { programs, server_core, client_core, window_ms, nice };
     let cases = chosen(arguments);
     ensure!(!cases.is_empty(), "nothing to run under these names");
     let results = measure(&bench, &cases, arguments);

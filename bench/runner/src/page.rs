@@ -46,7 +46,7 @@ fn page(results: &Results) -> String {
     );
     let _ = writeln!(
         page,
-        "{} runs of each (W4 and W5: at most 3), in turns; the median, and in brackets the least and the most. Server and \
+        "Rounds: {} (W4 and W5 at most 3), the peers in turns; the median, and in brackets the least and the most. Server and \
          client are two processes, each kept on a core of its own. Absolute figures hold for this \
          machine alone; the ratios are the point. The loopback interface never cuts a batch, so that \
          what uses GSO is quicker here than on a network card.\n",
@@ -128,7 +128,7 @@ fn cell(spread: Spread, column: &Column) -> String {
 }
 
 /// Three digits that count.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),

@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use crate::{cases::Case, results::Spread};
+use crate::{cases::Case, page::number, results::Spread};
 
 const WIDTH: f64 = 720.0;
 const LABELS: f64 = 150.0;
 const VALUES: f64 = 90.0;
 const BAR: f64 = 18.0;
 const STEP: f64 = 26.0;
-const TOP: f64 = 40.0;
+const TOP: f64 = 50.0;
 const BOTTOM: f64 = 30.0;
 
 /// The scale from values to pixels.
@@ -80,24 +80,29 @@ fn bar(svg: &mut String, axis: &Axis, y: f64, (name, [least, median, most]): &(&
         "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
          <rect x=\"{LABELS}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{BAR}\" fill=\"{fill}\"/>\
          <line x1=\"{:.1}\" x2=\"{end:.1}\" y1=\"{middle:.1}\" y2=\"{middle:.1}\" stroke=\"black\"/>\
-         <text x=\"{:.1}\" y=\"{:.1}\">{median:.3}</text>",
+         <text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
         LABELS - 8.0,
         middle + 4.0,
         escaped(name),
         axis.x(*least),
         end + 6.0,
         middle + 4.0,
+        number(*median),
     );
 }
 
 fn grid(svg: &mut String, axis: &Axis, height: f64) {
     for decade in 0..=axis.decades as i32 {
-        let x = axis.x(10_f64.powf(axis.low + f64::from(decade)));
+        let value = 10_f64.powf(axis.low + f64::from(decade));
+        let x = axis.x(value);
         let _ = writeln!(
             svg,
-            "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\" stroke=\"#e0e0e0\"/>",
+            "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\" stroke=\"#e0e0e0\"/>\
+             <text x=\"{x:.1}\" y=\"{:.1}\" font-size=\"10\" fill=\"#808080\" text-anchor=\"middle\">\
+             {value}</text>",
             TOP - 6.0,
             height - BOTTOM + 6.0,
+            TOP - 10.0,
         );
     }
 }
@@ -116,7 +121,7 @@ mod tests {
         let spread = |median: f64| Spread { median, least: median * 0.9, most: median * 1.1 };
         let svg = bars(&CASES[0], &[("gamewire", spread(1e9)), ("a<b", spread(1e8))]);
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
-        assert!(svg.contains("a&lt;b") && svg.contains("1000.000"));
+        assert!(svg.contains("a&lt;b") && svg.contains(">1000<"));
         let axis = Axis::around([1.0, 1000.0].into_iter());
         assert!(axis.x(1000.0) > axis.x(10.0) && axis.x(10.0) > axis.x(1.0));
     }

@@ -19,12 +19,24 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
-    /// Starts it.
-    pub(crate) fn start(program: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+    /// Starts it, with a niceness if one is given.
+    pub(crate) fn start(
+        program: &Path,
+        nice: Option<i32>,
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = format!("{name} {}", arguments.first().unwrap_or(&""));
         // What a library logs is not what it is asked for.
-        let mut command = Command::new(program);
+        let mut command = match nice {
+            None => Command::new(program),
+            Some(nice) => {
+                // It becomes the program, so that ending it ends the program.
+                let mut command = Command::new("nice");
+                command.args(["-n", &nice.to_string()]).arg(program);
+                command
+            }
+        };
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         let out = child.stdout.take().context("standard output is a pipe")?;

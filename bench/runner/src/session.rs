@@ -38,6 +38,8 @@ pub(crate) struct Bench {
     pub(crate) server_core: usize,
     pub(crate) client_core: usize,
     pub(crate) window_ms: Option<u64>,
+    /// Niceness of server, client and proxy.
+    pub(crate) nice: Option<i32>,
 }
 
 /// What came of a run.
@@ -136,13 +138,14 @@ impl Bench {
         let program = self.programs.join(peer.program);
         let (server_core, client_core) =
             (self.server_core.to_string(), self.client_core.to_string());
-        let server = Reporter::start(&program, &["serve", &server_core, &text])?;
+        let server = Reporter::start(&program, self.nice, &["serve", &server_core, &text])?;
         let mut address = server.address(deadline)?;
         let proxy = self.proxy(case.network, &address)?;
         if let Some(proxy) = &proxy {
             address = proxy.address(deadline)?;
         }
-        let client = Reporter::start(&program, &["drive", &client_core, &text, &address])?;
+        let client =
+            Reporter::start(&program, self.nice, &["drive", &client_core, &text, &address])?;
         let mut figures = server.figures(deadline)?;
         if plan.drain {
             figures.append(&mut client.figures(deadline)?);
@@ -160,7 +163,7 @@ impl Bench {
         let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         arguments.insert(0, server);
         let program = self.programs.join("bench-proxy");
-        Reporter::start(&program, &arguments).context("the proxy").map(Some)
+        Reporter::start(&program, self.nice, &arguments).context("the proxy").map(Some)
     }
 }
 

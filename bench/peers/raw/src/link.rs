@@ -14,8 +14,8 @@ use crate::{
 
 /// Packets that may be on their way; fewer than the kernel's buffer holds.
 pub(crate) const WINDOW_PACKETS: u64 = 2048;
-/// Packets received before they are acknowledged.
-const ACK_EVERY: u64 = 256;
+/// Packets received before they are acknowledged: seldom, as each acknowledgement may wake the sender.
+const ACK_EVERY: u64 = 512;
 
 /// See the module.
 pub(crate) struct Pair {

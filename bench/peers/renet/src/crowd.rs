@@ -77,17 +77,9 @@ impl Crowd for Group {
         timeout: Duration,
         sink: &mut dyn FnMut(usize, &[u8]),
     ) -> anyhow::Result<()> {
-        let is_opening = matches!(&self.side, Side::Clients { opening, .. } if !opening.is_empty());
-        let next_tick = self.last_tick + TICK;
-        if let Some(left) = next_tick.checked_duration_since(Instant::now())
-            && !is_opening
-        {
-            thread::sleep(left.min(timeout));
-            if left > timeout {
-                return Ok(());
-            }
+        if !self.wait_for_tick(timeout) {
+            return Ok(());
         }
-        self.last_tick = Instant::now();
         match &mut self.side {
             Side::Server(server) => {
                 // What was queued since the last tick goes first.
