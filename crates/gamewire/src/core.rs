@@ -85,9 +85,16 @@ impl Core {
     }
 
     /// After any input: hands out messages and events, sends what is to be sent, sets the timer.
+    ///
+    /// That a connection is up is announced before its first message, and before the peer can learn
+    /// of it; that it ended, after its last message.
     pub(crate) fn settle(&self, slot: &Arc<Slot>, state: &mut SlotState, now: Time) {
+        if state.machine.state() == ConnectionState::Connected {
+            self.announce(slot, state);
+        }
         SCRATCH.with_borrow_mut(|scratch| {
             self.deliver(slot, state, now, &mut scratch.messages);
+            self.announce(slot, state);
             self.transmit(slot, state, now, &mut scratch.datagrams);
         });
         self.announce(slot, state);
@@ -202,7 +209,9 @@ impl Core {
         self.settle(slot, &mut state, now);
     }
 
-    fn announce(&self, slot: &Arc<Slot>, state: &mut SlotState) {
+    /// Queues the events that wait. Whoever tells the application a state does this first, under
+    /// the same lock, so that no state is seen whose change is not to be had.
+    pub(crate) fn announce(&self, slot: &Arc<Slot>, state: &mut SlotState) {
         loop {
             let Machine::Udp(machine) = &mut state.machine else { return };
             let Some(event) = machine.poll_event() else { return };
