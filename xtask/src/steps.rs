@@ -1,6 +1,6 @@
 //! What `cargo xtask test` consists of: one row per step.
 
-use crate::{codegen, commands, licenses, smoke, system_packages, tidy};
+use crate::{codegen, commands, dist, header, licenses, smoke, system_packages, tidy};
 
 /// One step.
 pub(crate) struct Step {
@@ -68,6 +68,7 @@ pub(crate) const STEPS: &[Step] = &[
         || codegen::run(true),
         "cargo xtask codegen --check",
     ),
+    call("header", "so is the C header", || header::run(true), "cargo xtask header --check"),
     call("licenses", "licenses of all dependencies", licenses::run, "cargo xtask licenses"),
     cargo(
         "lint",
@@ -82,12 +83,7 @@ pub(crate) const STEPS: &[Step] = &[
     cargo(
         "test",
         "unit, integration and documentation tests, fuzz corpora and simulated worlds",
-        &["test", "--workspace"],
-    ),
-    cargo(
-        "test-features",
-        "the tests of the library with every feature",
-        &["test", "-p", "gamewire", "--all-features"],
+        &["test", "--workspace", "--features", "gamewire/async,gamewire/serde"],
     ),
     cargo(
         "test-crypto",
@@ -108,6 +104,18 @@ pub(crate) const STEPS: &[Step] = &[
         "every cell of the matrix with Valve's library",
         || commands::interop(&[]),
         "cargo xtask interop",
+    ),
+    call(
+        "abi",
+        "programs compiled for Valve's library do the same with ours",
+        || commands::abi(&[]),
+        "cargo xtask abi",
+    ),
+    call(
+        "dist",
+        "C, C++, C# and Python programs build and run with the installed library",
+        dist::check::run,
+        "cargo xtask test --only dist",
     ),
     call(
         "bench",
