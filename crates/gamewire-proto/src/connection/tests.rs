@@ -1,3 +1,4 @@
+mod feedback;
 mod lessons;
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};

@@ -10,6 +10,7 @@ mod message;
 mod ranges;
 mod room;
 mod schedule;
+mod segments;
 mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -33,6 +34,7 @@ use self::{
     lane::{Packet, SendLane, Stop},
     room::MIN_PIECE,
     schedule::{LaneSet, Schedule},
+    segments::SegmentLimit,
 };
 use crate::{
     Time,
@@ -82,6 +84,7 @@ pub struct SendQueues {
     pending: LaneSet,
     lost: LaneSet,
     total: Backlog,
+    segments: SegmentLimit,
     room: RoomSignal,
     expiry: Expiry,
 }
@@ -113,6 +116,7 @@ impl SendQueues {
             pending: LaneSet::default(),
             lost: LaneSet::default(),
             total: Backlog::default(),
+            segments: SegmentLimit::new(),
             room: RoomSignal::default(),
             expiry: Expiry { next: Time::FAR_FUTURE, previous: Time::default(), expired: 0 },
         }
@@ -244,17 +248,35 @@ impl SendQueues {
     /// Writes what is to go next to the end of a packet, and notes it in `sent`: lost data first,
     /// then new data by priority and share, whether or not it still waits for company.
     pub fn fill(&mut self, now: Time, writer: &mut PacketWriter<'_>, sent: &mut SentContent) {
+        self.fill_up_to(now, self.segments.for_packet(), writer, sent);
+    }
+
+    /// As [`SendQueues::fill`], for a packet that must get through because none did for a while: it
+    /// holds fewer segments each time, until the peer takes it.
+    pub fn fill_probe(&mut self, now: Time, writer: &mut PacketWriter<'_>, sent: &mut SentContent) {
+        self.fill_up_to(now, self.segments.for_probe(), writer, sent);
+    }
+
+    fn fill_up_to(
+        &mut self,
+        now: Time,
+        max_segments: u16,
+        writer: &mut PacketWriter<'_>,
+        sent: &mut SentContent,
+    ) {
         self.drop_expired(now);
         let mut packet = Packet {
             now,
             limits: self.peer,
             whole_limit: self.max_plaintext().saturating_sub(WHOLE_MESSAGE_RESERVE) as u64,
+            max_segments,
             fresh: true,
         };
         if !self.lost.is_empty() {
             packet.fresh = self.fill_lost(&packet, writer, sent);
         }
         self.fill_new(packet, writer, sent);
+        self.segments.on_filled(sent.segments());
     }
 
     /// Whether the packet is still without segments.
@@ -313,13 +335,25 @@ impl SendQueues {
 
     /// A packet arrived.
     pub fn on_acked(&mut self, content: &SentContent) {
+        self.segments.on_acked(content.segments());
         for &range in &content.ranges {
             self.touch(lane_of(range), |lane| lane.on_acked(range));
         }
     }
 
-    /// A packet is lost, or its data is to go again in any case.
+    /// A packet is lost.
     pub fn on_lost(&mut self, content: &SentContent) {
+        self.segments.on_lost(content.segments());
+        self.send_again(content);
+    }
+
+    /// Nothing was acknowledged for a probe timeout: [`SendQueues::fill_probe`] comes next.
+    pub fn on_probe_timeout(&mut self) {
+        self.segments.on_probe_timeout();
+    }
+
+    /// The data of a packet is to go again, whatever became of the packet.
+    pub fn send_again(&mut self, content: &SentContent) {
         for &range in &content.ranges {
             self.touch(lane_of(range), |lane| lane.on_lost(range));
         }
