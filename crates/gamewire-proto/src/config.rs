@@ -39,6 +39,8 @@ pub struct SendConfig {
     pub nagle_time: Duration,
     /// `MTU_PacketSize`: largest UDP payload sent, 200..=1300 bytes.
     pub mtu: usize,
+    /// Whether an unreliable message that is too large for that is refused instead of sent reliably.
+    pub refuse_large_unreliable: bool,
 }
 
 /// Limits of the receiving half; a remote peer cannot make us hold more.
@@ -82,6 +84,7 @@ impl Default for SendConfig {
             rate_max: 256 * 1024,
             nagle_time: Duration::from_micros(5000),
             mtu: 1300,
+            refuse_large_unreliable: false,
         }
     }
 }

@@ -182,7 +182,10 @@ impl SendQueues {
         else {
             return Err(EnqueueError::InvalidLane(message));
         };
-        if message.payload.len() > MAX_MESSAGE_BYTES {
+        let oversized = !message.reliable && message.payload.len() > self.max_unreliable();
+        if message.payload.len() > MAX_MESSAGE_BYTES
+            || (oversized && self.config.refuse_large_unreliable)
+        {
             return Err(EnqueueError::TooLarge(message));
         }
         if !self.has_room(message.payload.len()) {
@@ -195,8 +198,7 @@ impl SendQueues {
         if message.no_delay && !message.reliable && self.would_wait(lane, send_rate) {
             return Err(EnqueueError::WouldWait(message));
         }
-        let promoted = !message.reliable && message.payload.len() > self.max_unreliable();
-        message.reliable |= promoted;
+        message.reliable |= oversized;
         if let Some(deadline) = message.deadline {
             let earliest = self.expiry.previous + EXPIRY_INTERVAL;
             self.expiry.next = self.expiry.next.min(deadline.max(earliest));
@@ -210,7 +212,7 @@ impl SendQueues {
         if no_nagle {
             self.flush();
         }
-        Ok(EnqueueReport { message_number, promoted })
+        Ok(EnqueueReport { message_number, promoted: oversized })
     }
 
     /// Ends the wait of all queued messages for company.
@@ -327,7 +329,7 @@ impl SendQueues {
                     self.schedule.wake(index);
                 }
             }
-            if writer.remaining() == 0 {
+            if writer.remaining() == 0 || packet.is_full(sent) {
                 return;
             }
         }

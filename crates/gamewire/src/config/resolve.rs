@@ -35,6 +35,7 @@ impl ScopeValues {
             rate_max: self.int32(ConfigId::SendRateMax).unsigned_abs(),
             nagle_time: self.micros(ConfigId::NagleTime),
             mtu: self.count(ConfigId::MtuPacketSize),
+            refuse_large_unreliable: self.int32(ConfigId::RefuseLargeUnreliable) != 0,
         }
     }
 

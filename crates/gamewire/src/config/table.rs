@@ -234,6 +234,9 @@ config_values! {
     AcceptMaxPerAddress(i32) = 10_002 "AcceptMaxPerAddress": int32(4096, 1, 65_536), Connections, ListenSocket, Free, Hidden;
     /// Connections of one listen socket, accepted or not; beyond it requests are dropped.
     AcceptMaxConnections(i32) = 10_003 "AcceptMaxConnections": int32(65_536, 1, 65_536), Connections, ListenSocket, Free, Hidden;
+    /// What to do with a message that is too large to be sent unreliably (16,500 bytes at the full
+    /// packet size): 0 send it reliably, 1 refuse it and give it back.
+    RefuseLargeUnreliable(i32) = 10_004 "RefuseLargeUnreliable": int32(0, 0, 1), None, Connection, Free, Hidden;
 }
 
 impl ConfigId {
