@@ -97,7 +97,7 @@ impl WorkerHandle {
         self.wake();
     }
 
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         if let Err(error) = self.waker.wake() {
             tracing::error!(%error, "cannot wake the service thread");
         }
@@ -368,10 +368,13 @@ impl Worker {
     }
 
     fn next_deadline(&mut self, core: &Core) -> Option<Time> {
+        let now = core.clock.now();
+        let expiry = core.watch_expiry(now, crate::clock::unix_seconds());
         if !self.unfinished.is_empty() {
-            return Some(core.clock.now());
+            return Some(now);
         }
-        self.timers.peek().map(|Reverse((deadline, _))| *deadline)
+        let timer = self.timers.peek().map(|Reverse((deadline, _))| *deadline);
+        timer.into_iter().chain(expiry).min()
     }
 
     fn wait(&mut self, core: &Core, deadline: Option<Time>) -> std::io::Result<()> {
