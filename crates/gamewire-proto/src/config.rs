@@ -24,6 +24,27 @@ pub struct ConnectionConfig {
     pub allow_without_auth_localhost: u8,
     /// `SendTimeSincePreviousPacket`: whether data packets tell when the previous one left.
     pub send_time_since_previous: bool,
+    /// What of its traffic is logged.
+    pub log: LogLevels,
+}
+
+/// `LogLevel_*`: up to which level each subject is logged, in Valve's numbers (api.md §3.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogLevels {
+    /// Round trips and acks.
+    pub ack_rtt: u8,
+    /// What is in packets.
+    pub packet_decode: u8,
+    /// Messages.
+    pub message: u8,
+    /// Packets lost, late or repeated.
+    pub packet_gaps: u8,
+}
+
+impl Default for LogLevels {
+    fn default() -> Self {
+        Self { ack_rtt: 4, packet_decode: 4, message: 4, packet_gaps: 4 }
+    }
 }
 
 /// Configuration of the sending half.
@@ -72,6 +93,7 @@ impl Default for ConnectionConfig {
             allow_without_auth: 2,
             allow_without_auth_localhost: 2,
             send_time_since_previous: false,
+            log: LogLevels::default(),
         }
     }
 }

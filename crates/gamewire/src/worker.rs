@@ -428,6 +428,7 @@ impl Worker {
             let mut touched = Touched::default();
             let now = core.clock.now();
             let received = link.socket.recv(&mut self.batch, &core.clock, |remote, _, datagram| {
+                link.trace_received(remote, datagram);
                 if link.fakes_receiving() {
                     let verdict = link.fake().handle(now, Direction::Recv, remote, datagram);
                     if let Some(deadline) = link.fake().poll_timeout() {
