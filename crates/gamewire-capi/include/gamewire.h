@@ -235,15 +235,17 @@ enum {
     k_ESteamNetworkingConfig_SendRateMax = 11,
     // How long a small message waits for others to share its packet.
     k_ESteamNetworkingConfig_NagleTime = 12,
-    // From which level on round-trip times and acks are logged.
+    // Up to which level round-trip times and acks are logged: 6 each measurement, 7 each ack
+    // frame.
     k_ESteamNetworkingConfig_LogLevel_AckRTT = 13,
-    // From which level on the frames of packets are logged.
+    // Up to which level what is in packets is logged: 6 each packet received, and each that makes
+    // no sense, 7 each frame too.
     k_ESteamNetworkingConfig_LogLevel_PacketDecode = 14,
-    // From which level on messages sent and received are logged.
+    // Up to which level messages are logged: 6 each one sent or received.
     k_ESteamNetworkingConfig_LogLevel_Message = 15,
-    // From which level on lost and late packets are logged.
+    // Up to which level lost, late and repeated packets are logged: 6 each time.
     k_ESteamNetworkingConfig_LogLevel_PacketGaps = 16,
-    // From which level on rendezvous and route finding are logged.
+    // From which level on rendezvous and route finding are logged. Kept; no effect over plain UDP.
     k_ESteamNetworkingConfig_LogLevel_P2PRendezvous = 17,
     // What to do with peers whose identity no trusted authority vouches for: 0 refuse, 1 take with
     // a warning, 2 take. The default is 0 as soon as a trusted root is configured.
@@ -272,7 +274,8 @@ enum {
     k_ESteamNetworkingConfig_LocalVirtualPort = 38,
     // A number of the application's own that comes with messages and events.
     k_ESteamNetworkingConfig_ConnectionUserData = 40,
-    // How much of each datagram is logged; -1: nothing, not even that it was there.
+    // How much of each datagram is logged, in hex behind its direction, address and length; -1:
+    // nothing, not even that it was there.
     k_ESteamNetworkingConfig_PacketTraceMaxBytes = 41,
     // What the fake network lets pass of the datagrams sent; 0: no limit.
     k_ESteamNetworkingConfig_FakeRateLimit_Send_Rate = 42,
@@ -348,6 +351,9 @@ enum {
     k_ESteamNetworkingConfig_AcceptMaxPerAddress = 10002,
     // Connections of one listen socket, accepted or not; beyond it requests are dropped.
     k_ESteamNetworkingConfig_AcceptMaxConnections = 10003,
+    // What to do with a message that is too large to be sent unreliably (16,500 bytes at the full
+    // packet size): 0 send it reliably, 1 refuse it and give it back.
+    k_ESteamNetworkingConfig_RefuseLargeUnreliable = 10004,
 };
 
 // Values of k_ESteamNetworkingConfig_P2P_Transport_ICE_Enable

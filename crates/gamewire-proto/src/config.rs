@@ -24,6 +24,27 @@ pub struct ConnectionConfig {
     pub allow_without_auth_localhost: u8,
     /// `SendTimeSincePreviousPacket`: whether data packets tell when the previous one left.
     pub send_time_since_previous: bool,
+    /// What of its traffic is logged.
+    pub log: LogLevels,
+}
+
+/// `LogLevel_*`: up to which level each subject is logged, in Valve's numbers (api.md §3.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogLevels {
+    /// Round trips and acks.
+    pub ack_rtt: u8,
+    /// What is in packets.
+    pub packet_decode: u8,
+    /// Messages.
+    pub message: u8,
+    /// Packets lost, late or repeated.
+    pub packet_gaps: u8,
+}
+
+impl Default for LogLevels {
+    fn default() -> Self {
+        Self { ack_rtt: 4, packet_decode: 4, message: 4, packet_gaps: 4 }
+    }
 }
 
 /// Configuration of the sending half.
@@ -39,6 +60,8 @@ pub struct SendConfig {
     pub nagle_time: Duration,
     /// `MTU_PacketSize`: largest UDP payload sent, 200..=1300 bytes.
     pub mtu: usize,
+    /// Whether an unreliable message that is too large for that is refused instead of sent reliably.
+    pub refuse_large_unreliable: bool,
 }
 
 /// Limits of the receiving half; a remote peer cannot make us hold more.
@@ -70,6 +93,7 @@ impl Default for ConnectionConfig {
             allow_without_auth: 2,
             allow_without_auth_localhost: 2,
             send_time_since_previous: false,
+            log: LogLevels::default(),
         }
     }
 }
@@ -82,6 +106,7 @@ impl Default for SendConfig {
             rate_max: 256 * 1024,
             nagle_time: Duration::from_micros(5000),
             mtu: 1300,
+            refuse_large_unreliable: false,
         }
     }
 }

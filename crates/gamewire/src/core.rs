@@ -17,7 +17,7 @@ use gamewire_proto::{
 };
 
 use crate::{
-    auth::Authentication,
+    auth::{Authentication, Availability, ExpiryWatch},
     config::ScopeValues,
     events::{Event, EventQueue, StatusChanged},
     handle::{ConnectionHandle, HandleTable},
@@ -56,6 +56,7 @@ pub(crate) struct Core {
     pub(crate) global: Arc<ScopeValues>,
     pub(crate) interface: Arc<ScopeValues>,
     pub(crate) auth: RwLock<Authentication>,
+    pub(crate) expiry: ExpiryWatch,
     pub(crate) workers: Vec<Arc<WorkerHandle>>,
     pub(crate) links: Mutex<Vec<std::sync::Weak<Link>>>,
 }
@@ -290,6 +291,19 @@ impl Core {
                 self.after_consuming(&slot, run);
             }
         }
+    }
+
+    /// Announces that our own certificate has expired, once it has. `None`: nothing is to come;
+    /// otherwise when to look again.
+    pub(crate) fn watch_expiry(&self, now: Time, now_unix: u64) -> Option<Time> {
+        if self.expiry.take_due(now_unix) {
+            let status = self.authentication().status(now_unix);
+            // Renewed in the meantime, there is nothing to say.
+            if status.availability == Availability::Previously {
+                self.events.push(Event::AuthenticationStatusChanged(status));
+            }
+        }
+        self.expiry.next_look(now, now_unix)
     }
 
     pub(crate) fn entropy(&self) -> SystemEntropy {

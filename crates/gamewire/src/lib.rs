@@ -47,6 +47,7 @@ mod link;
 mod listen;
 mod message;
 mod options;
+mod packet_trace;
 mod pipe;
 mod poll_group;
 mod service;

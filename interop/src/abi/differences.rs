@@ -31,6 +31,7 @@ pub const DECLARED: &[Declared] = &[
     declared("config", "value.33*", KNOWN_VALUES),
     declared("config", "value.203*", KNOWN_VALUES),
     declared("config", "value.207*", KNOWN_VALUES),
+    declared("lanes", "ended.status*", LANES_AFTER_END),
     declared("lifecycle", "identity.reset_null", RESET_IDENTITY),
     declared("pairs", "pipe.size.524289*", PIPE_SIZE),
     declared("signaling", "listen.p2p", NOT_YET),
@@ -56,6 +57,7 @@ const CLOSE_LISTEN: &str = "`CloseListenSocket`";
 const CONNECT_ZERO: &str = "`ConnectByIPAddress` with a zero address or port";
 const KNOWN_VALUES: &str =
     "`GetConfigValueInfo` of `MTU_DataSize` and of callbacks that are never made";
+const LANES_AFTER_END: &str = "status of lanes after the end";
 const NOT_YET: &str =
     "connections by identity: `ConnectP2P`, custom signaling, `ISteamNetworkingMessages`";
 const PARSE_ADDRESS: &str = "parsing `1.2.3.4:garbage` as an address";

@@ -58,7 +58,7 @@ mod tests {
     fn every_symbol_is_listed_once() {
         let unique: BTreeSet<&str> = required().collect();
         assert_eq!(unique.len(), required().count());
-        assert_eq!(unique.len(), 93 + 23 + 18 + 3);
+        assert_eq!(unique.len(), 93 + 23 + 18 + 4);
     }
 
     #[test]

@@ -8,11 +8,12 @@ use super::{
 };
 use crate::{
     Time,
-    config::{ConnectionConfig, ReceiveLimits, SendConfig},
+    config::{ConnectionConfig, LogLevels, ReceiveLimits, SendConfig},
     end::{EndInfo, EndReason},
     event::ConnectionState,
     handshake::Refusal,
     lane::LaneConfig,
+    log::MessageLine,
     send::{EnqueueError, EnqueueReport, LaneError, OutgoingMessage},
 };
 
@@ -147,7 +148,14 @@ impl Connection {
             Some(session) => session.controller.pacing_rate(),
             None => Some(u64::from(self.config.send.rate_min)),
         };
+        let (lane, bytes, reliable) = (message.lane, message.payload.len(), message.reliable);
         let report = self.queues.enqueue(now, message, rate).map_err(SendError::Refused)?;
+        self.traffic_log().message_sent(|| MessageLine {
+            lane,
+            number: report.message_number,
+            bytes,
+            reliable: reliable || report.promoted,
+        });
         if report.promoted {
             if self.promoted == 0 {
                 tracing::warn!(
@@ -190,6 +198,14 @@ impl Connection {
         }
         self.config.send = send;
         self.config.receive = receive;
+    }
+
+    /// Changes what is logged of the traffic, from now on.
+    pub fn set_log_levels(&mut self, levels: LogLevels) {
+        self.config.log = levels;
+        if let Some(session) = &mut self.session {
+            session.log.levels = levels;
+        }
     }
 
     /// Changes what the handshake goes by; without effect once a connection is accepted.

@@ -38,6 +38,7 @@ use crate::{
     endpoint::Incoming,
     event::{ConnectionState, Event},
     handshake::{Acceptor, Agreement, Initiator, LocalParty, Peer, Refusal},
+    log::{MessageLine, TrafficLog},
     receive::{ReceivedMessage, Receiver},
     send::SendQueues,
 };
@@ -159,7 +160,7 @@ impl Connection {
     fn begin_session(&mut self, now: Time, agreement: Agreement, entropy: &mut dyn Entropy) {
         self.remote_id = agreement.remote_id;
         self.peer = agreement.peer.clone();
-        let session = Session::new(now, agreement, &self.config, entropy);
+        let session = Session::new(now, self.local_id, agreement, &self.config, entropy);
         self.queues.set_peer(session.peer_limits());
         self.session = Some(Box::new(session));
     }
@@ -264,7 +265,18 @@ impl Connection {
 
     /// The next message from the peer. Works after the peer closed, until the application does.
     pub fn poll_message(&mut self) -> Option<ReceivedMessage> {
-        self.receiver.poll_message()
+        let message = self.receiver.poll_message()?;
+        self.traffic_log().message_received(|| MessageLine {
+            lane: message.lane,
+            number: message.number,
+            bytes: message.payload.len(),
+            reliable: message.reliable,
+        });
+        Some(message)
+    }
+
+    fn traffic_log(&self) -> TrafficLog {
+        TrafficLog { connection: self.local_id, levels: self.config.log }
     }
 
     /// Whether complete messages wait inside for the application to take others.

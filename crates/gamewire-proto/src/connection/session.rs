@@ -14,6 +14,7 @@ use crate::{
     congestion::{CongestionController, FixedRate, Pacer},
     drops::DropCounters,
     handshake::{Agreement, ConnectOkAgain},
+    log::TrafficLog,
     receive::Receiver,
     recovery::Recovery,
     send::{PeerLimits, SendQueues},
@@ -47,6 +48,7 @@ pub(super) struct Session {
     /// The packet being processed came late, and its successor waited for it.
     pub(super) corrected: bool,
     pub(super) drops: DropCounters,
+    pub(super) log: TrafficLog,
     pub(super) odd_packets: u32,
     pub(super) outgoing: Outgoing,
 }
@@ -54,6 +56,7 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(
         now: Time,
+        local_id: u32,
         agreement: Agreement,
         config: &ConnectionConfig,
         entropy: &mut dyn Entropy,
@@ -84,6 +87,7 @@ impl Session {
             early_window: config.receive.out_of_order_window,
             corrected: false,
             drops: DropCounters::default(),
+            log: TrafficLog { connection: local_id, levels: config.log },
             odd_packets: 0,
             outgoing: Outgoing::new(now, config, agreement.peer.protocol_version),
         }
@@ -118,10 +122,12 @@ impl Session {
         if self.early.deadline().is_some_and(|deadline| now >= deadline) {
             self.release_early(now, queues, receiver)?;
         }
-        if self.recovery.deadline().is_some_and(|deadline| now >= deadline)
-            && let Some(probe) = self.recovery.on_timeout(now, queues, &mut *self.controller)
-        {
-            self.outgoing.probe(probe);
+        if self.recovery.deadline().is_some_and(|deadline| now >= deadline) {
+            if let Some(probe) = self.recovery.on_timeout(now, queues, &mut *self.controller) {
+                self.outgoing.probe(probe);
+            }
+            let (packets, bytes) = self.recovery.take_timer_losses();
+            self.log.lost(packets, bytes);
         }
         queues.drop_expired(now);
         match self.stats.on_timeout(now) {

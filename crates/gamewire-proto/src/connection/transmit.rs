@@ -191,8 +191,11 @@ impl Session {
         let mut writer = PacketWriter::new(out, room);
         writer.stop_waiting(number, self.recovery.stop_waiting_before());
         self.acks.write_ack(now, &mut writer, room / ACK_SHARE);
-        if due != Due::Bare || self.data_may_go(now) {
-            queues.fill(now, &mut writer, &mut content);
+        match due {
+            Due::Probe => queues.fill_probe(now, &mut writer, &mut content),
+            Due::Data => queues.fill(now, &mut writer, &mut content),
+            Due::Bare if self.data_may_go(now) => queues.fill(now, &mut writer, &mut content),
+            Due::Bare => {}
         }
         self.sealer.seal(number, out, plaintext_start);
         let len = out.len() - start;

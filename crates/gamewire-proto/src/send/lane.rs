@@ -78,10 +78,17 @@ pub(super) struct Packet {
     pub(super) limits: PeerLimits,
     /// Unreliable messages up to this size are not split.
     pub(super) whole_limit: u64,
+    /// Most segments in the whole packet.
+    pub(super) max_segments: u16,
     pub(super) fresh: bool,
 }
 
 impl Packet {
+    /// Whether no further segment may join what is in it.
+    pub(super) fn is_full(&self, sent: &SentContent) -> bool {
+        sent.segments() >= self.max_segments
+    }
+
     fn room(&self) -> Room {
         Room { max_segment: self.limits.max_segment, fresh: self.fresh }
     }
@@ -270,12 +277,16 @@ impl SendLane {
     ) -> u64 {
         let mut room = packet.room();
         let mut written = 0;
-        while let Some(range) = self.stream.write_lost(self.index, room, writer) {
+        while !packet.is_full(sent)
+            && let Some(range) = self.stream.write_lost(self.index, room, writer)
+        {
             sent.push_stream(self.index, range.start, (range.end - range.start) as u16);
             written += range.end - range.start;
             room.fresh = false;
         }
-        while let Some(bytes) = self.unordered.write_lost(self.index, room, writer, sent) {
+        while !packet.is_full(sent)
+            && let Some(bytes) = self.unordered.write_lost(self.index, room, writer, sent)
+        {
             written += bytes;
             room.fresh = false;
         }
@@ -293,6 +304,10 @@ impl SendLane {
         let (mut written, mut expired) = (0, 0);
         loop {
             expired += self.drop_expired_front(packet.now);
+            if packet.is_full(sent) {
+                let stop = if self.has_pending() { Stop::NoRoom } else { Stop::Dry };
+                return (written, expired, stop);
+            }
             let form = if self.stream.unsent() > 0 {
                 Form::Stream
             } else {

@@ -42,8 +42,9 @@ pub enum EnqueueError {
     /// There is no such lane.
     #[error("lane {} is not configured", .0.lane)]
     InvalidLane(OutgoingMessage),
-    /// Larger than [`MAX_MESSAGE_BYTES`](super::MAX_MESSAGE_BYTES).
-    #[error("{} bytes are too many for one message", .0.payload.len())]
+    /// Larger than [`MAX_MESSAGE_BYTES`](super::MAX_MESSAGE_BYTES); or too large to be unreliable,
+    /// where such messages are not to become reliable by themselves.
+    #[error("{} bytes are too many for one message of its kind", .0.payload.len())]
     TooLarge(OutgoingMessage),
     /// Sent with `no_delay`, and it would wait for too long.
     #[error("the message would have to wait")]

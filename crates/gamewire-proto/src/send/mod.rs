@@ -10,6 +10,7 @@ mod message;
 mod ranges;
 mod room;
 mod schedule;
+mod segments;
 mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -33,6 +34,7 @@ use self::{
     lane::{Packet, SendLane, Stop},
     room::MIN_PIECE,
     schedule::{LaneSet, Schedule},
+    segments::SegmentLimit,
 };
 use crate::{
     Time,
@@ -82,6 +84,7 @@ pub struct SendQueues {
     pending: LaneSet,
     lost: LaneSet,
     total: Backlog,
+    segments: SegmentLimit,
     room: RoomSignal,
     expiry: Expiry,
 }
@@ -113,6 +116,7 @@ impl SendQueues {
             pending: LaneSet::default(),
             lost: LaneSet::default(),
             total: Backlog::default(),
+            segments: SegmentLimit::new(),
             room: RoomSignal::default(),
             expiry: Expiry { next: Time::FAR_FUTURE, previous: Time::default(), expired: 0 },
         }
@@ -178,7 +182,10 @@ impl SendQueues {
         else {
             return Err(EnqueueError::InvalidLane(message));
         };
-        if message.payload.len() > MAX_MESSAGE_BYTES {
+        let oversized = !message.reliable && message.payload.len() > self.max_unreliable();
+        if message.payload.len() > MAX_MESSAGE_BYTES
+            || (oversized && self.config.refuse_large_unreliable)
+        {
             return Err(EnqueueError::TooLarge(message));
         }
         if !self.has_room(message.payload.len()) {
@@ -191,8 +198,7 @@ impl SendQueues {
         if message.no_delay && !message.reliable && self.would_wait(lane, send_rate) {
             return Err(EnqueueError::WouldWait(message));
         }
-        let promoted = !message.reliable && message.payload.len() > self.max_unreliable();
-        message.reliable |= promoted;
+        message.reliable |= oversized;
         if let Some(deadline) = message.deadline {
             let earliest = self.expiry.previous + EXPIRY_INTERVAL;
             self.expiry.next = self.expiry.next.min(deadline.max(earliest));
@@ -206,7 +212,7 @@ impl SendQueues {
         if no_nagle {
             self.flush();
         }
-        Ok(EnqueueReport { message_number, promoted })
+        Ok(EnqueueReport { message_number, promoted: oversized })
     }
 
     /// Ends the wait of all queued messages for company.
@@ -244,17 +250,35 @@ impl SendQueues {
     /// Writes what is to go next to the end of a packet, and notes it in `sent`: lost data first,
     /// then new data by priority and share, whether or not it still waits for company.
     pub fn fill(&mut self, now: Time, writer: &mut PacketWriter<'_>, sent: &mut SentContent) {
+        self.fill_up_to(now, self.segments.for_packet(), writer, sent);
+    }
+
+    /// As [`SendQueues::fill`], for a packet that must get through because none did for a while: it
+    /// holds fewer segments each time, until the peer takes it.
+    pub fn fill_probe(&mut self, now: Time, writer: &mut PacketWriter<'_>, sent: &mut SentContent) {
+        self.fill_up_to(now, self.segments.for_probe(), writer, sent);
+    }
+
+    fn fill_up_to(
+        &mut self,
+        now: Time,
+        max_segments: u16,
+        writer: &mut PacketWriter<'_>,
+        sent: &mut SentContent,
+    ) {
         self.drop_expired(now);
         let mut packet = Packet {
             now,
             limits: self.peer,
             whole_limit: self.max_plaintext().saturating_sub(WHOLE_MESSAGE_RESERVE) as u64,
+            max_segments,
             fresh: true,
         };
         if !self.lost.is_empty() {
             packet.fresh = self.fill_lost(&packet, writer, sent);
         }
         self.fill_new(packet, writer, sent);
+        self.segments.on_filled(sent.segments());
     }
 
     /// Whether the packet is still without segments.
@@ -305,7 +329,7 @@ impl SendQueues {
                     self.schedule.wake(index);
                 }
             }
-            if writer.remaining() == 0 {
+            if writer.remaining() == 0 || packet.is_full(sent) {
                 return;
             }
         }
@@ -313,13 +337,25 @@ impl SendQueues {
 
     /// A packet arrived.
     pub fn on_acked(&mut self, content: &SentContent) {
+        self.segments.on_acked(content.segments());
         for &range in &content.ranges {
             self.touch(lane_of(range), |lane| lane.on_acked(range));
         }
     }
 
-    /// A packet is lost, or its data is to go again in any case.
+    /// A packet is lost.
     pub fn on_lost(&mut self, content: &SentContent) {
+        self.segments.on_lost(content.segments());
+        self.send_again(content);
+    }
+
+    /// Nothing was acknowledged for a probe timeout: [`SendQueues::fill_probe`] comes next.
+    pub fn on_probe_timeout(&mut self) {
+        self.segments.on_probe_timeout();
+    }
+
+    /// The data of a packet is to go again, whatever became of the packet.
+    pub fn send_again(&mut self, content: &SentContent) {
         for &range in &content.ranges {
             self.touch(lane_of(range), |lane| lane.on_lost(range));
         }

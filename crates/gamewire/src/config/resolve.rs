@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gamewire_proto::{
-    config::{ConnectionConfig, ReceiveLimits, SendConfig},
+    config::{ConnectionConfig, LogLevels, ReceiveLimits, SendConfig},
     endpoint::AcceptLimits,
 };
 
@@ -25,6 +25,7 @@ impl ScopeValues {
                 .policy(ConfigId::IpLocalHostAllowWithoutAuth, roots_configured),
             // -1, "as the transport wants it", is off over UDP.
             send_time_since_previous: self.int32(ConfigId::SendTimeSincePreviousPacket) == 1,
+            log: self.log_levels(),
         }
     }
 
@@ -35,6 +36,7 @@ impl ScopeValues {
             rate_max: self.int32(ConfigId::SendRateMax).unsigned_abs(),
             nagle_time: self.micros(ConfigId::NagleTime),
             mtu: self.count(ConfigId::MtuPacketSize),
+            refuse_large_unreliable: self.int32(ConfigId::RefuseLargeUnreliable) != 0,
         }
     }
 
@@ -47,6 +49,15 @@ impl ScopeValues {
             max_message_bytes,
             max_segments_per_packet: self.count(ConfigId::RecvMaxSegmentsPerPacket),
             out_of_order_window: self.micros(ConfigId::OutOfOrderCorrectionWindowMicroseconds),
+        }
+    }
+
+    fn log_levels(&self) -> LogLevels {
+        LogLevels {
+            ack_rtt: self.small(ConfigId::LogLevelAckRtt),
+            packet_decode: self.small(ConfigId::LogLevelPacketDecode),
+            message: self.small(ConfigId::LogLevelMessage),
+            packet_gaps: self.small(ConfigId::LogLevelPacketGaps),
         }
     }
 
