@@ -84,7 +84,7 @@ mod tests {
         }
         let sources = std::fs::read_dir(&folder).unwrap().filter_map(|entry| {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            (!name.ends_with(".h")).then_some(name)
+            [".c", ".cpp"].iter().any(|ending| name.ends_with(ending)).then_some(name)
         });
         for source in sources {
             let listed = PROGRAMS
