@@ -145,7 +145,7 @@ impl Connection {
         }
         let rate = match &self.session {
             Some(session) => session.controller.pacing_rate(),
-            None => Some(u64::from(self.config.send.rate_min)),
+            None => self.config.send.initial_rate(),
         };
         let report = self.queues.enqueue(now, message, rate).map_err(SendError::Refused)?;
         if report.promoted {

@@ -15,6 +15,7 @@ mod early;
 mod goodbye;
 mod intake;
 mod phase;
+mod repeats;
 mod session;
 mod status;
 mod transmit;

@@ -11,7 +11,7 @@ use crate::{
     Time,
     acks::ReceivedPackets,
     config::{ConnectionConfig, SendConfig},
-    congestion::{CongestionController, FixedRate, Pacer},
+    congestion::{self, CongestionController, Pacer},
     drops::DropCounters,
     handshake::{Agreement, ConnectOkAgain},
     receive::Receiver,
@@ -59,7 +59,7 @@ impl Session {
         entropy: &mut dyn Entropy,
     ) -> Self {
         let rtt = agreement.ping_us.map(Duration::from_micros);
-        let controller = FixedRate::new(&config.send, rtt);
+        let controller = congestion::controller(&config.send, rtt);
         let mut stats = LinkStats::new(now, entropy.next_u32());
         let mut recovery = Recovery::new(agreement.first_packet_number);
         if let Some(rtt) = rtt {
@@ -77,8 +77,8 @@ impl Session {
             connect_ok: agreement.connect_ok,
             acks: ReceivedPackets::new(agreement.first_packet_number - 1),
             recovery,
-            pacer: Pacer::new(now, &controller),
-            controller: Box::new(controller),
+            pacer: Pacer::new(now, &*controller),
+            controller,
             stats,
             early: EarlyPacket::default(),
             early_window: config.receive.out_of_order_window,
@@ -159,7 +159,14 @@ impl Session {
 
     /// The configured rates changed.
     pub(super) fn reconfigure(&mut self, config: &SendConfig) {
-        self.controller.set_config(config);
+        if config.is_fixed_rate() == self.controller.estimate().state.is_none() {
+            self.controller.set_config(config);
+        } else {
+            // Whether the rate is fixed has changed, and with it who decides.
+            let rtt = self.recovery.rtt();
+            let measured = rtt.is_measured().then(|| rtt.smoothed_rtt());
+            self.controller = congestion::controller(config, measured);
+        }
     }
 
     /// Whether the peer has been silent for too long.

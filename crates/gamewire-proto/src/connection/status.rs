@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Connection, session::Session};
 use crate::{
     Time,
+    congestion::Estimate,
     event::ConnectionState,
     send::Backlog,
     stats::{LinkSnapshot, RealTimeLink},
@@ -62,6 +63,8 @@ pub struct RecoveryStatus {
     pub congestion_window: Option<u64>,
     /// Name of the congestion controller.
     pub controller: &'static str,
+    /// What it believes about the path.
+    pub estimate: Estimate,
     /// Number of the last packet sent.
     pub last_sent: u64,
     /// Number of the newest packet received.
@@ -120,7 +123,7 @@ impl Connection {
     pub fn send_rate(&self) -> Option<u64> {
         match &self.session {
             Some(session) => session.controller.pacing_rate(),
-            None => Some(u64::from(self.config.send.rate_min)),
+            None => self.config.send.initial_rate(),
         }
     }
 
@@ -156,6 +159,7 @@ impl Session {
                 bytes_in_flight: self.recovery.bytes_in_flight(),
                 congestion_window: (window != u64::MAX).then_some(window),
                 controller: self.controller.name(),
+                estimate: self.controller.estimate(),
                 last_sent: self.recovery.last_sent(),
                 newest_received: self.acks.newest(),
             },

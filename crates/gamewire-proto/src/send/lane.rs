@@ -79,6 +79,8 @@ pub(super) struct Packet {
     /// Unreliable messages up to this size are not split.
     pub(super) whole_limit: u64,
     pub(super) fresh: bool,
+    /// Bytes of earlier packets that may go along once more.
+    pub(super) repeat: u64,
 }
 
 impl Packet {
@@ -286,7 +288,7 @@ impl SendLane {
     /// because they expired, and why it stopped.
     pub(super) fn write_new(
         &mut self,
-        mut packet: Packet,
+        packet: &mut Packet,
         writer: &mut PacketWriter<'_>,
         sent: &mut SentContent,
     ) -> (u64, u64, Stop) {
@@ -303,12 +305,12 @@ impl SendLane {
                 }
             };
             let step = match form {
-                Form::Stream => self.write_stream(&packet, &mut expired, writer, sent),
-                Form::Unreliable => self.write_part(None, &packet, writer, sent),
+                Form::Stream => self.write_stream(packet, &mut expired, writer, sent),
+                Form::Unreliable => self.write_part(None, packet, writer, sent),
                 Form::Sequenced => {
-                    self.write_part(Some(SegmentKind::Sequenced), &packet, writer, sent)
+                    self.write_part(Some(SegmentKind::Sequenced), packet, writer, sent)
                 }
-                Form::Unordered => self.write_unordered(&packet, writer, sent),
+                Form::Unordered => self.write_unordered(packet, writer, sent),
             };
             match step {
                 Ok(bytes) => written += bytes,
@@ -321,7 +323,7 @@ impl SendLane {
     /// One segment of the stream, over as many messages as fit.
     fn write_stream(
         &mut self,
-        packet: &Packet,
+        packet: &mut Packet,
         expired: &mut u64,
         writer: &mut PacketWriter<'_>,
         sent: &mut SentContent,
@@ -354,10 +356,14 @@ impl SendLane {
             };
             self.stream.begin(message.number, self.seen.number, message.payload);
         }
-        let range = self.stream.write_new(self.index, max, writer).ok_or(Stop::NoRoom)?;
+        let repeated = self.stream.repeatable(packet.repeat);
+        let whole = self.stream.unsent() <= max;
+        let repeated = if whole { repeated } else { 0 };
+        let range = self.stream.write_new(self.index, max, repeated, writer).ok_or(Stop::NoRoom)?;
+        packet.repeat -= repeated;
         let len = range.end - range.start;
         sent.push_stream(self.index, range.start, len as u16);
-        Ok(len)
+        Ok(len - repeated)
     }
 
     /// The next segment of the unreliable message that is first.

@@ -69,6 +69,10 @@ const PACKET_OVERHEAD: usize = MAX_UDP_PAYLOAD - MAX_ENCRYPTED_PAYLOAD + TAG_LEN
 /// message, at the most where it is to stay whole, in bytes.
 const WHOLE_MESSAGE_RESERVE: usize = 40;
 
+/// What the headers of a message and of its segment take from a packet, at the most where data of
+/// earlier packets is to fit beside it, in bytes.
+const MESSAGE_RESERVE: u64 = 24;
+
 /// See the module's documentation.
 ///
 /// There is always lane 0. [`SendQueues::ready_at`] says when [`SendQueues::fill`] has something.
@@ -244,17 +248,34 @@ impl SendQueues {
     /// Writes what is to go next to the end of a packet, and notes it in `sent`: lost data first,
     /// then new data by priority and share, whether or not it still waits for company.
     pub fn fill(&mut self, now: Time, writer: &mut PacketWriter<'_>, sent: &mut SentContent) {
+        self.fill_and_repeat(now, 0, writer, sent);
+    }
+
+    /// The same; and where everything that waits fits into the packet, up to `repeat` bytes of what
+    /// the last packets carried go along once more, for the case that one of those is lost. Returns
+    /// how many.
+    pub fn fill_and_repeat(
+        &mut self,
+        now: Time,
+        repeat: u64,
+        writer: &mut PacketWriter<'_>,
+        sent: &mut SentContent,
+    ) -> u64 {
         self.drop_expired(now);
         let mut packet = Packet {
             now,
             limits: self.peer,
             whole_limit: self.max_plaintext().saturating_sub(WHOLE_MESSAGE_RESERVE) as u64,
             fresh: true,
+            repeat: 0,
         };
         if !self.lost.is_empty() {
             packet.fresh = self.fill_lost(&packet, writer, sent);
+        } else if repeat > 0 {
+            let needed = self.total.pending_bytes() + MESSAGE_RESERVE * self.total.pending_messages;
+            packet.repeat = (writer.remaining() as u64).saturating_sub(needed).min(repeat);
         }
-        self.fill_new(packet, writer, sent);
+        self.fill_new(packet, writer, sent)
     }
 
     /// Whether the packet is still without segments.
@@ -281,18 +302,19 @@ impl SendQueues {
         mut packet: Packet,
         writer: &mut PacketWriter<'_>,
         sent: &mut SentContent,
-    ) {
+    ) -> u64 {
         let mut done = LaneSet::default();
+        let may_repeat = packet.repeat;
         loop {
             let room = writer.remaining() as u64;
             let ranks = self.pending.without(done);
             let lanes = &self.lanes;
             let quantum = |lane: u8| lanes[usize::from(lane)].backlog().pending_bytes().min(room);
             let Some(index) = self.schedule.pick(ranks, quantum) else {
-                return;
+                return may_repeat - packet.repeat;
             };
             let (written, expired, stop) =
-                self.touch(index, |lane| lane.write_new(packet, writer, sent));
+                self.touch(index, |lane| lane.write_new(&mut packet, writer, sent));
             self.expiry.expired += expired;
             self.schedule.served(index, written);
             packet.fresh &= sent.is_empty();
@@ -306,7 +328,7 @@ impl SendQueues {
                 }
             }
             if writer.remaining() == 0 {
-                return;
+                return may_repeat - packet.repeat;
             }
         }
     }

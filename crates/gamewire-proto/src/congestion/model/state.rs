@@ -1,0 +1,280 @@
+//! What the controller is about to find out, and when it goes on to the next question.
+
+use std::time::Duration;
+
+use super::{Model, over, rival::Rival};
+use crate::{
+    Time,
+    congestion::{AckSample, LossSample, ModelState},
+};
+
+/// Rounds without growth that end the start (draft-ietf-ccwg-bbr, section 5.3.1.2).
+const FLAT_ROUNDS: u32 = 3;
+
+/// Growth of the bandwidth, in percent, that counts as such.
+const GROWTH_PCT: u64 = 125;
+
+/// Rounds of steady sending between two probes for more, at the least.
+const CRUISE_ROUNDS: u32 = 8;
+
+/// So many rounds more or less, so that flows do not probe in step.
+const CRUISE_SPREAD: u64 = 4;
+
+/// Rounds that a probe for more lasts.
+const UP_ROUNDS: u32 = 2;
+
+/// Growth in a probe, in percent, after which it goes on as at the start.
+const UP_GROWTH_PCT: u64 = 115;
+
+/// Rounds that draining the queue may take.
+const DOWN_ROUNDS: u32 = 5;
+
+/// Rounds with a queue that our draining does not empty, after which older bandwidths are forgotten.
+const STANDING_ROUNDS_FORGET: u32 = 4;
+
+/// The same after which it must be somebody else's.
+const STANDING_ROUNDS_RIVAL: u32 = 10;
+
+/// Rounds with an empty queue after which nobody competes any more.
+const CALM_ROUNDS: u32 = 20;
+
+/// After so long with a rival the empty path's round trip is measured anew.
+const RIVAL_RENEW: Duration = Duration::from_secs(30);
+
+/// How long the path is left empty to measure it, at the least.
+const PROBE_RTT_TIME: Duration = Duration::from_millis(30);
+
+/// The delay that ends the start, within these bounds, is an eighth of a round trip.
+const START_QUEUE: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(16));
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) enum State {
+    /// Doubles the rate each round until the path is full.
+    Startup { best: u64, flat: u32 },
+    /// Lets the queue run empty that the start made.
+    Drain { rounds: u32 },
+    /// Sends as fast as the path delivers.
+    Cruise { left: u32 },
+    /// Sends faster to see whether more gets through.
+    Up { rounds: u32, before: u64 },
+    /// Lets the queue run empty that the probe made.
+    Down { rounds: u32 },
+    /// Sends little to see how fast the empty path is.
+    ProbeRtt { until: Option<Time> },
+    /// Keeps up with loss-based flows that fill the queue.
+    Rivalry { rival: Rival, since: Time, calm: u32 },
+}
+
+impl State {
+    pub(super) fn name(&self) -> ModelState {
+        match self {
+            Self::Startup { .. } => ModelState::Startup,
+            Self::Drain { .. } => ModelState::Drain,
+            Self::Cruise { .. } => ModelState::Cruise,
+            Self::Up { .. } => ModelState::ProbeUp,
+            Self::Down { .. } => ModelState::ProbeDown,
+            Self::ProbeRtt { .. } => ModelState::ProbeRtt,
+            Self::Rivalry { .. } => ModelState::Rivalry,
+        }
+    }
+}
+
+impl Model {
+    /// A round has ended; what it measured is still at hand.
+    pub(super) fn next_state(&mut self, now: Time, sample: &AckSample) {
+        let best = self.bandwidth.best();
+        let excessive = self.losses.is_excessive();
+        self.note_standing_queue();
+        match &mut self.state {
+            State::Startup { best: before, flat } => {
+                if best * 100 >= *before * GROWTH_PCT {
+                    (*before, *flat) = (best, 0);
+                } else if !sample.app_limited {
+                    *flat += 1;
+                }
+                if *flat >= FLAT_ROUNDS || excessive {
+                    self.drain();
+                }
+            }
+            State::Drain { rounds } | State::Down { rounds } => {
+                *rounds += 1;
+                if *rounds >= DOWN_ROUNDS {
+                    self.cruise();
+                }
+            }
+            State::Cruise { left } => {
+                *left = left.saturating_sub(1);
+                if *left == 0 && !sample.app_limited {
+                    self.state = State::Up { rounds: 0, before: best };
+                }
+            }
+            State::Up { .. } => self.next_round_up(now, sample, excessive),
+            State::ProbeRtt { .. } => {}
+            State::Rivalry { .. } => self.next_round_with_rival(now, sample),
+        }
+        self.leave_for_probe_rtt(now, sample);
+    }
+
+    fn next_round_up(&mut self, now: Time, sample: &AckSample, excessive: bool) {
+        let State::Up { rounds, before } = &mut self.state else { return };
+        *rounds += 1;
+        let best = self.bandwidth.best();
+        if excessive || sample.app_limited {
+            self.end_probe(now);
+        } else if *rounds >= UP_ROUNDS {
+            if best * 100 >= *before * UP_GROWTH_PCT {
+                // There is much more to be had: find it as at the start.
+                self.state = State::Startup { best, flat: 0 };
+            } else {
+                self.end_probe(now);
+            }
+        }
+    }
+
+    fn next_round_with_rival(&mut self, now: Time, sample: &AckSample) {
+        let empty = self.delay.round_queue() <= self.delay.negligible();
+        let State::Rivalry { since, calm, .. } = &mut self.state else { return };
+        *calm = if empty { *calm + 1 } else { 0 };
+        if *calm >= CALM_ROUNDS {
+            self.cruise();
+        } else if now.since(*since) >= RIVAL_RENEW && !sample.app_limited {
+            self.state = State::ProbeRtt { until: None };
+        }
+    }
+
+    /// Counts rounds in which the queue does not run empty though we send no faster than the path
+    /// delivers: then it is somebody else's.
+    fn note_standing_queue(&mut self) {
+        let draining = matches!(self.state, State::Cruise { .. } | State::Down { .. });
+        if !draining {
+            return;
+        }
+        if self.delay.round_queue() <= self.delay.allowance() {
+            self.standing = 0;
+            return;
+        }
+        self.standing += 1;
+        if self.standing == STANDING_ROUNDS_FORGET {
+            self.bandwidth.forget_older(STANDING_ROUNDS_FORGET as usize);
+        }
+    }
+
+    /// What each ack may change.
+    pub(super) fn check_state(&mut self, now: Time, sample: &AckSample) {
+        let flight = sample.bytes_in_flight;
+        let queue = self.delay.queue();
+        match &mut self.state {
+            State::Startup { .. } => {
+                let least = self.delay.least().unwrap_or_default();
+                let wait = (least / 8).clamp(START_QUEUE.0, START_QUEUE.1);
+                if self.delay.round_waits(wait) {
+                    self.drain();
+                }
+            }
+            State::Drain { .. } | State::Down { .. } => {
+                if flight <= self.path_holds() || queue <= self.delay.negligible() {
+                    self.cruise();
+                }
+            }
+            State::Up { .. } => {
+                if queue >= self.delay.allowance() {
+                    self.end_probe(now);
+                }
+            }
+            State::Cruise { .. } => {
+                if self.standing >= STANDING_ROUNDS_RIVAL {
+                    self.compete(now, flight + sample.newly_acked_bytes);
+                }
+            }
+            State::ProbeRtt { until } => {
+                if until.is_some_and(|until| now >= until) {
+                    self.delay.renew(now);
+                    self.cruise();
+                } else if until.is_none() && flight <= self.window {
+                    *until = Some(now + sample.smoothed_rtt.max(PROBE_RTT_TIME));
+                }
+            }
+            State::Rivalry { rival, .. } => {
+                let used = flight + sample.newly_acked_bytes;
+                if used * 4 >= rival.window() * 3 {
+                    rival.on_acked(now, sample.newly_acked_bytes, sample.smoothed_rtt);
+                }
+            }
+        }
+    }
+
+    /// Packets were lost: at a full queue, or many more than usual, or by chance. Whether it was at
+    /// a full queue.
+    pub(super) fn on_loss_in_state(&mut self, now: Time, sample: &LossSample) -> bool {
+        let queue = self.delay.queue();
+        let full = queue > self.delay.negligible() && queue * 5 >= self.delay.peak() * 3;
+        let excessive = self.losses.is_excessive();
+        let news = sample.newest_lost_sent > self.probe_ended;
+        match &mut self.state {
+            State::Startup { .. } if full || excessive => self.drain(),
+            State::Up { .. } if full || excessive => self.end_probe(now),
+            State::Cruise { .. } | State::Down { .. } if full && news => {
+                self.compete(now, sample.bytes_in_flight + sample.bytes);
+                if let State::Rivalry { rival, .. } = &mut self.state {
+                    rival.on_congestion(now, sample.newest_lost_sent);
+                }
+            }
+            State::Cruise { .. } | State::Down { .. } if excessive && news => {
+                self.bandwidth.forget_older(1);
+                self.end_probe(now);
+            }
+            State::Rivalry { rival, .. } if full || excessive => {
+                rival.on_congestion(now, sample.newest_lost_sent);
+            }
+            State::Startup { .. }
+            | State::Drain { .. }
+            | State::Cruise { .. }
+            | State::Up { .. }
+            | State::Down { .. }
+            | State::ProbeRtt { .. }
+            | State::Rivalry { .. } => {}
+        }
+        full
+    }
+
+    fn leave_for_probe_rtt(&mut self, now: Time, sample: &AckSample) {
+        let may = matches!(self.state, State::Cruise { .. } | State::Down { .. });
+        if !may || !self.delay.is_stale(now) {
+            return;
+        }
+        if sample.app_limited {
+            // A sender with little to say leaves the path empty anyway.
+            self.delay.renew(now);
+        } else {
+            self.state = State::ProbeRtt { until: None };
+        }
+    }
+
+    fn drain(&mut self) {
+        self.bunching.restart();
+        self.state = State::Drain { rounds: 0 };
+    }
+
+    fn end_probe(&mut self, now: Time) {
+        self.probe_ended = now;
+        self.state = State::Down { rounds: 0 };
+    }
+
+    fn cruise(&mut self) {
+        self.standing = 0;
+        // The spread need not be random, only different from flow to flow.
+        let spread = (self.bandwidth.best() >> 4) % CRUISE_SPREAD;
+        self.state = State::Cruise { left: CRUISE_ROUNDS + spread as u32 };
+    }
+
+    fn compete(&mut self, now: Time, window: u64) {
+        self.standing = 0;
+        self.state = State::Rivalry { rival: Rival::new(window), since: now, calm: 0 };
+    }
+
+    /// Bytes that fit into the path without a queue.
+    pub(super) fn path_holds(&self) -> u64 {
+        over(self.bandwidth.best(), self.delay.least().unwrap_or_default())
+    }
+}
