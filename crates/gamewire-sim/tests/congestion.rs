@@ -47,8 +47,10 @@ fn probe_alone() {
 #[test]
 fn probe_tcp() {
     for law in [Law::Reno, Law::Cubic] {
-        for queue in [0.25, 0.5, 1.0, 2.0, 4.0] {
-            for (start, tstart) in [(0, 0), (0, 3), (3, 0)] {
+        if std::env::var("LAW").is_ok_and(|l| l != format!("{law:?}")) { continue; }
+        let qs: Vec<f64> = std::env::var("Q").map_or(vec![0.25, 0.5, 1.0, 2.0, 4.0], |q| vec![q.parse().unwrap()]);
+        for queue in qs {
+            for (start, tstart) in if std::env::var("TRACE").is_ok() { vec![(0, 0)] } else { vec![(0, 0), (0, 3), (3, 0)] } {
                 let flow = Flow { start: secs(start), ..bulk() };
                 let lab = Lab::new(1, 2_500_000, ms(50), queue).with_flow(flow).with_tcp(secs(tstart), law).lasting(secs(40));
                 let report = lab.run();

@@ -28,6 +28,8 @@ pub(super) struct Delay {
     round: RoundDelay,
     last_round: RoundDelay,
     peak: Peak,
+    /// A round trip of the path without our packets that was longer than the least one.
+    suspected: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +93,17 @@ impl Delay {
             self.least = Some(Least { rtt, seen: now });
             self.peak = Peak { since: now, ..Peak::default() };
         }
+    }
+
+    /// Now that none of our packets wait: whether the least round trip is as known, or as it was the
+    /// last time that this was asked.
+    pub(super) fn is_new_least_confirmed(&mut self) -> bool {
+        let found = self.recent().iter().min().copied().unwrap_or_default();
+        let noise = self.negligible();
+        let known = self.queue() <= noise;
+        let again = self.suspected.is_some_and(|suspected| suspected.abs_diff(found) <= noise);
+        self.suspected = (!known && !again).then_some(found);
+        known || again
     }
 
     /// How long packets wait in queues now.

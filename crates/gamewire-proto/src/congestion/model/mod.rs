@@ -77,8 +77,12 @@ pub struct Model {
     state: State,
     /// Rounds in which a queue stood that we did not cause.
     standing: u32,
+    /// The window when it began to.
+    unhindered: u64,
     /// When the last probe for more ended: losses of packets sent before are its own.
     probe_ended: Time,
+    /// When the start first ended.
+    started: Option<Time>,
     timeouts: u32,
     smoothed_rtt: Duration,
     rate: u64,
@@ -113,7 +117,9 @@ impl Model {
             losses: Losses::default(),
             state: State::Startup { best: 0, flat: 0 },
             standing: 0,
+            unhindered: 0,
             probe_ended: Time::default(),
+            started: None,
             timeouts: 0,
             smoothed_rtt: rtt.unwrap_or(crate::recovery::INITIAL_RTT),
             rate: INITIAL_RATE,
@@ -168,7 +174,7 @@ impl Model {
         match &self.state {
             State::Startup { .. } | State::Drain { .. } => {
                 let held = over(best.max(INITIAL_RATE), least);
-                (held.saturating_mul(START_WINDOW_PCT) / 100 + bunch).max(INITIAL_WINDOW)
+                (held.saturating_mul(START_WINDOW_PCT) / 100).max(held + bunch).max(INITIAL_WINDOW)
             }
             State::Up { .. } => within(least + least / 4 + self.delay.allowance()),
             State::Cruise { .. } | State::Down { .. } => within(least + self.delay.allowance()),
@@ -188,7 +194,7 @@ impl CongestionController for Model {
             self.delay.on_sample(now, rtt);
         }
         self.losses.on_acked(sample.newly_acked_bytes);
-        self.bandwidth.on_acked(sample);
+        self.bandwidth.on_acked(now, sample);
         let best = self.bandwidth.best();
         let most = over(best, LONGEST_BUNCH).max(INITIAL_WINDOW);
         self.bunching.on_acked(now, sample.newly_acked_bytes, best, most);

@@ -28,13 +28,16 @@ pub(super) struct Rival {
     /// When growth began, and how long it takes back to `origin`, in seconds.
     epoch: Option<(Time, f64)>,
     last_cut: Time,
+    /// Until the next loss the window grows quickly up to this: what others took while we gave way.
+    reclaims: u64,
 }
 
 impl Rival {
-    /// Begins with a window of so many bytes.
-    pub(super) fn new(window: u64) -> Self {
+    /// Begins with a window of so many bytes, and quickly wins back up to `reclaims`.
+    pub(super) fn new(window: u64, reclaims: u64) -> Self {
         let window = window.max(MIN_WINDOW);
-        Self { window, origin: window, reno: window as f64, epoch: None, last_cut: Time::default() }
+        let (reno, last_cut) = (window as f64, Time::default());
+        Self { window, origin: window, reno, epoch: None, last_cut, reclaims }
     }
 
     pub(super) fn window(&self) -> u64 {
@@ -43,6 +46,11 @@ impl Rival {
 
     /// Bytes were acknowledged while the window was in use.
     pub(super) fn on_acked(&mut self, now: Time, bytes: u64, smoothed_rtt: Duration) {
+        if self.window < self.reclaims {
+            self.window += bytes / 2;
+            (self.origin, self.reno) = (self.origin.max(self.window), self.window as f64);
+            return;
+        }
         let (epoch, k) = *self.epoch.get_or_insert_with(|| {
             let missing = self.origin.saturating_sub(self.window) as f64 / PACKET;
             (now, (missing / CUBIC_C).cbrt())
@@ -63,6 +71,7 @@ impl Rival {
             return;
         }
         self.last_cut = now;
+        self.reclaims = 0;
         // Who lost before reaching the last maximum makes room for others (fast convergence).
         self.origin = if self.window < self.origin {
             self.window * (10 + BETA_TENTHS) / 20

@@ -30,16 +30,25 @@ const UP_GROWTH_PCT: u64 = 115;
 const DOWN_ROUNDS: u32 = 5;
 
 /// Rounds with a queue that our draining does not empty, after which older bandwidths are forgotten.
-const STANDING_ROUNDS_FORGET: u32 = 4;
+const STANDING_ROUNDS_FORGET: u32 = 3;
 
 /// The same after which it must be somebody else's.
-const STANDING_ROUNDS_RIVAL: u32 = 10;
+const STANDING_ROUNDS_RIVAL: u32 = 7;
 
 /// Rounds with an empty queue after which nobody competes any more.
 const CALM_ROUNDS: u32 = 20;
 
 /// After so long with a rival the empty path's round trip is measured anew.
 const RIVAL_RENEW: Duration = Duration::from_secs(30);
+
+/// What is left of the window where a rival shows by a loss, in tenths.
+const AFTER_LOSS_TENTHS: u64 = 7;
+
+/// Share of the bandwidth that we win back quickly from a rival, in percent: less than half.
+const RECLAIM_PCT: u64 = 45;
+
+/// A connection that has just found its rate does not know what the path carries without a rival.
+const YOUNG: Duration = Duration::from_secs(5);
 
 /// How long the path is left empty to measure it, at the least.
 const PROBE_RTT_TIME: Duration = Duration::from_millis(30);
@@ -61,12 +70,25 @@ pub(super) enum State {
     /// Lets the queue run empty that the probe made.
     Down { rounds: u32 },
     /// Sends little to see how fast the empty path is.
-    ProbeRtt { until: Option<Time> },
+    ProbeRtt { until: Option<Time>, rival: Option<Rival> },
     /// Keeps up with loss-based flows that fill the queue.
     Rivalry { rival: Rival, since: Time, calm: u32 },
 }
 
 impl State {
+    /// The window of a rivalry that ends or pauses.
+    fn take_rival(&mut self) -> Option<Rival> {
+        match std::mem::replace(self, Self::Cruise { left: CRUISE_ROUNDS }) {
+            Self::Rivalry { rival, .. } => Some(rival),
+            Self::ProbeRtt { rival, .. } => rival,
+            Self::Startup { .. }
+            | Self::Drain { .. }
+            | Self::Cruise { .. }
+            | Self::Up { .. }
+            | Self::Down { .. } => None,
+        }
+    }
+
     pub(super) fn name(&self) -> ModelState {
         match self {
             Self::Startup { .. } => ModelState::Startup,
@@ -94,7 +116,7 @@ impl Model {
                     *flat += 1;
                 }
                 if *flat >= FLAT_ROUNDS || excessive {
-                    self.drain();
+                    self.drain(now);
                 }
             }
             State::Drain { rounds } | State::Down { rounds } => {
@@ -139,7 +161,8 @@ impl Model {
         if *calm >= CALM_ROUNDS {
             self.cruise();
         } else if now.since(*since) >= RIVAL_RENEW && !sample.app_limited {
-            self.state = State::ProbeRtt { until: None };
+            let rival = self.state.take_rival();
+            self.state = State::ProbeRtt { until: None, rival };
         }
     }
 
@@ -153,6 +176,9 @@ impl Model {
         if self.delay.round_queue() <= self.delay.allowance() {
             self.standing = 0;
             return;
+        }
+        if self.standing == 0 {
+            self.unhindered = self.window;
         }
         self.standing += 1;
         if self.standing == STANDING_ROUNDS_FORGET {
@@ -169,7 +195,7 @@ impl Model {
                 let least = self.delay.least().unwrap_or_default();
                 let wait = (least / 8).clamp(START_QUEUE.0, START_QUEUE.1);
                 if self.delay.round_waits(wait) {
-                    self.drain();
+                    self.drain(now);
                 }
             }
             State::Drain { .. } | State::Down { .. } => {
@@ -184,13 +210,13 @@ impl Model {
             }
             State::Cruise { .. } => {
                 if self.standing >= STANDING_ROUNDS_RIVAL {
-                    self.compete(now, flight + sample.newly_acked_bytes);
+                    let had = self.unhindered.max(flight + sample.newly_acked_bytes);
+                    self.compete(now, had);
                 }
             }
-            State::ProbeRtt { until } => {
+            State::ProbeRtt { until, .. } => {
                 if until.is_some_and(|until| now >= until) {
-                    self.delay.renew(now);
-                    self.cruise();
+                    self.end_probe_rtt(now);
                 } else if until.is_none() && flight <= self.window {
                     *until = Some(now + sample.smoothed_rtt.max(PROBE_RTT_TIME));
                 }
@@ -212,19 +238,17 @@ impl Model {
         let excessive = self.losses.is_excessive();
         let news = sample.newest_lost_sent > self.probe_ended;
         match &mut self.state {
-            State::Startup { .. } if full || excessive => self.drain(),
+            State::Startup { .. } if full || excessive => self.drain(now),
             State::Up { .. } if full || excessive => self.end_probe(now),
             State::Cruise { .. } | State::Down { .. } if full && news => {
-                self.compete(now, sample.bytes_in_flight + sample.bytes);
-                if let State::Rivalry { rival, .. } = &mut self.state {
-                    rival.on_congestion(now, sample.newest_lost_sent);
-                }
+                let left = (sample.bytes_in_flight + sample.bytes) * AFTER_LOSS_TENTHS / 10;
+                self.compete(now, left);
             }
             State::Cruise { .. } | State::Down { .. } if excessive && news => {
                 self.bandwidth.forget_older(1);
                 self.end_probe(now);
             }
-            State::Rivalry { rival, .. } if full || excessive => {
+            State::Rivalry { rival, .. } if news && (full || excessive) => {
                 rival.on_congestion(now, sample.newest_lost_sent);
             }
             State::Startup { .. }
@@ -238,6 +262,20 @@ impl Model {
         full
     }
 
+    /// The path was left empty of our packets. If packets still wait, a rival is there, unless the
+    /// same round trip comes out a second time: then the path has changed.
+    fn end_probe_rtt(&mut self, now: Time) {
+        match self.state.take_rival() {
+            Some(rival) if !self.delay.is_new_least_confirmed() => {
+                self.state = State::Rivalry { rival, since: now, calm: 0 };
+            }
+            Some(_) | None => {
+                self.delay.renew(now);
+                self.cruise();
+            }
+        }
+    }
+
     fn leave_for_probe_rtt(&mut self, now: Time, sample: &AckSample) {
         let may = matches!(self.state, State::Cruise { .. } | State::Down { .. });
         if !may || !self.delay.is_stale(now) {
@@ -247,11 +285,13 @@ impl Model {
             // A sender with little to say leaves the path empty anyway.
             self.delay.renew(now);
         } else {
-            self.state = State::ProbeRtt { until: None };
+            self.state = State::ProbeRtt { until: None, rival: None };
         }
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, now: Time) {
+        self.started.get_or_insert(now);
+        self.probe_ended = now;
         self.bunching.restart();
         self.state = State::Drain { rounds: 0 };
     }
@@ -262,7 +302,6 @@ impl Model {
     }
 
     fn cruise(&mut self) {
-        self.standing = 0;
         // The spread need not be random, only different from flow to flow.
         let spread = (self.bandwidth.best() >> 4) % CRUISE_SPREAD;
         self.state = State::Cruise { left: CRUISE_ROUNDS + spread as u32 };
@@ -270,7 +309,11 @@ impl Model {
 
     fn compete(&mut self, now: Time, window: u64) {
         self.standing = 0;
-        self.state = State::Rivalry { rival: Rival::new(window), since: now, calm: 0 };
+        self.probe_ended = now;
+        let young = self.started.is_none_or(|started| now.since(started) < YOUNG);
+        let share = over(self.bandwidth.peak(now), self.smoothed_rtt) * RECLAIM_PCT / 100;
+        let reclaims = if young { u64::MAX } else { share };
+        self.state = State::Rivalry { rival: Rival::new(window, reclaims), since: now, calm: 0 };
     }
 
     /// Bytes that fit into the path without a queue.
