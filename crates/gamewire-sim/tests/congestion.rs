@@ -75,6 +75,12 @@ fn probe_urgent() {
         flow.lanes = vec![LaneConfig { priority: 1, ..LaneConfig::default() }, LaneConfig { priority: 0, ..LaneConfig::default() }];
         let report = Lab::new(1, rate, ms(rtt), 4.0).with_flow(flow).lasting(secs(11)).run();
         let flow = &report.flows[0];
+        if std::env::var("TRACEU").is_ok_and(|t| t == format!("{rate}/{rtt}")) {
+            for (i, (bel, bytes)) in flow.beliefs.iter().zip(&flow.received).enumerate().take(40) {
+                println!("{:.1}s {:9} got {:8} bw {:9} min {:?} loss {} win {:?} flight {}", i as f64 / 10.0, bel.0.state.unwrap().name(), bytes * 10, bel.0.bandwidth.unwrap_or(0), bel.0.min_rtt, bel.0.usual_loss_ppm, bel.1, bel.2);
+            }
+            println!("{:?}", flow.delays_us[&1].iter().map(|d| d / 1000).collect::<Vec<_>>());
+        }
         println!("== urgent {rate} {rtt}: p50 {:?} p99 {:?} max {:?} (limit {}) bulk {:.3}", flow.delay(1, 50.0), flow.delay(1, 99.0), flow.delay(1, 100.0), rtt + 10, flow.rate(secs(1), secs(10)) / rate as f64);
     }
 }
@@ -86,4 +92,17 @@ fn probe_repeats() {
     let report = Lab::new(1, 2_500_000, ms(50), 1.0).with_loss(PerMillion::percent(2)).with_flow(flow).lasting(secs(22)).run();
     let flow = &report.flows[0];
     println!("== repeats: p50 {:?} p99 {:?} max {:?}", flow.delay(0, 50.0), flow.delay(0, 99.0), flow.delay(0, 100.0));
+}
+
+#[test]
+fn probe_startup() {
+    for (rate, rtt, loss, features) in [(12_500_000u64, 50u64, 0u32, 0u64), (12_500_000, 50, 2, 0), (12_500_000, 100, 0, 0), (12_500_000, 50, 0, 7)] {
+        let flow = Flow { features, ..bulk() };
+        let report = Lab::new(1, rate, ms(rtt), 1.0).with_loss(PerMillion::percent(loss)).with_flow(flow).lasting(secs(3)).run();
+        let flow = &report.flows[0];
+        let rates: Vec<_> = flow.received.iter().map(|b| (*b * 1000 / rate) as f64 / 100.0).collect();
+        println!("== startup {rate} {rtt} {loss}: {rates:?}");
+        let states: Vec<_> = flow.beliefs.iter().map(|b| b.0.state.unwrap().name()).collect();
+        println!("{states:?}");
+    }
 }

@@ -7,8 +7,8 @@ use crate::Time;
 /// Samples of which the least stands for "now": a single late packet is no queue.
 const RECENT: usize = 5;
 
-/// Samples that a round needs before its least one means something.
-const ENOUGH_SAMPLES: u32 = 6;
+/// The same where haste matters more than certainty.
+const FEW: usize = 3;
 
 /// A least round trip that was not seen again for so long is in doubt.
 const STALE_AFTER: Duration = Duration::from_secs(10);
@@ -25,8 +25,9 @@ pub(super) struct Delay {
     least: Option<Least>,
     recent: [Duration; RECENT],
     recent_count: usize,
-    round: RoundDelay,
-    last_round: RoundDelay,
+    /// The least of the present round, and of the last one.
+    round: Option<Duration>,
+    last_round: Option<Duration>,
     peak: Peak,
     /// A round trip of the path without our packets that was longer than the least one.
     suspected: Option<Duration>,
@@ -37,13 +38,6 @@ struct Least {
     rtt: Duration,
     /// When a sample last came near to it.
     seen: Time,
-}
-
-/// The least round trip of one round.
-#[derive(Clone, Copy, Debug, Default)]
-struct RoundDelay {
-    least: Option<Duration>,
-    samples: u32,
 }
 
 /// The fullest queue of the last seconds.
@@ -64,8 +58,7 @@ impl Delay {
         least.rtt = least.rtt.min(rtt);
         self.recent[self.recent_count % RECENT] = rtt;
         self.recent_count += 1;
-        self.round.samples += 1;
-        self.round.least = Some(self.round.least.map_or(rtt, |least| least.min(rtt)));
+        self.round = Some(self.round.map_or(rtt, |least| least.min(rtt)));
         if now.since(self.peak.since) >= PEAK_WINDOW {
             self.peak = Peak { present: Duration::ZERO, previous: self.peak.present, since: now };
         }
@@ -74,7 +67,7 @@ impl Delay {
 
     /// A round has ended.
     pub(super) fn next_round(&mut self) {
-        self.last_round = std::mem::take(&mut self.round);
+        self.last_round = self.round.take();
     }
 
     /// The least round trip, if any was measured.
@@ -114,17 +107,17 @@ impl Delay {
 
     /// How long they waited at the least in the last round.
     pub(super) fn round_queue(&self) -> Duration {
-        let least = self.last_round.least.unwrap_or_default();
+        let least = self.last_round.unwrap_or_default();
         least.saturating_sub(self.least().unwrap_or_default())
     }
 
-    /// Whether the present round shows a queue of `wait` without any doubt: no packet of it went
-    /// through faster.
-    pub(super) fn round_waits(&self, wait: Duration) -> bool {
-        self.round.samples >= ENOUGH_SAMPLES
-            && self.round.least.is_some_and(|rtt| {
-                rtt.saturating_sub(self.least().unwrap_or_default()) >= wait
-            })
+    /// Whether the last few packets waited for so long: sooner known than [`Delay::queue`], and less
+    /// certain.
+    pub(super) fn waits(&self, wait: Duration) -> bool {
+        let count = self.recent_count;
+        let last = (1..=FEW.min(count)).map(|back| self.recent[(count - back) % RECENT]);
+        let least = self.least().unwrap_or_default();
+        count >= RECENT && last.min().is_some_and(|rtt| rtt.saturating_sub(least) >= wait)
     }
 
     /// The longest wait of the last seconds.

@@ -47,8 +47,8 @@ const INITIAL_WINDOW: u64 = 10 * MAX_UDP_PAYLOAD as u64;
 const LOWEST_RATE: u64 = 1024;
 
 /// Gains of the pacing rate, in percent.
-const START_GAIN_PCT: u64 = 277;
-const DRAIN_GAIN_PCT: u64 = 50;
+const START_GAIN_PCT: u64 = 200;
+const DRAIN_GAIN_PCT: u64 = 35;
 const UP_GAIN_PCT: u64 = 125;
 const DOWN_GAIN_PCT: u64 = 90;
 /// While packets wait in spite of a rate that should empty the queue slowly.
@@ -176,7 +176,7 @@ impl Model {
                 let held = over(best.max(INITIAL_RATE), least);
                 (held.saturating_mul(START_WINDOW_PCT) / 100).max(held + bunch).max(INITIAL_WINDOW)
             }
-            State::Up { .. } => within(least + least / 4 + self.delay.allowance()),
+            State::Up { .. } => within(least + self.delay.allowance().max(least / 4)),
             State::Cruise { .. } | State::Down { .. } => within(least + self.delay.allowance()),
             State::ProbeRtt { .. } => self.path_holds() / 2,
             State::Rivalry { rival, .. } => rival.window(),

@@ -194,7 +194,7 @@ impl Model {
             State::Startup { .. } => {
                 let least = self.delay.least().unwrap_or_default();
                 let wait = (least / 8).clamp(START_QUEUE.0, START_QUEUE.1);
-                if self.delay.round_waits(wait) {
+                if self.delay.waits(wait) {
                     self.drain(now);
                 }
             }
