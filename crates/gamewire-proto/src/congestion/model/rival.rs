@@ -72,12 +72,7 @@ impl Rival {
         }
         self.last_cut = now;
         self.reclaims = 0;
-        // Who lost before reaching the last maximum makes room for others (fast convergence).
-        self.origin = if self.window < self.origin {
-            self.window * (10 + BETA_TENTHS) / 20
-        } else {
-            self.window
-        };
+        self.origin = self.window;
         self.window = (self.window * BETA_TENTHS / 10).max(MIN_WINDOW);
         self.reno = self.window as f64;
         self.epoch = None;

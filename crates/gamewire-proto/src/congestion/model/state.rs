@@ -35,8 +35,11 @@ const STANDING_ROUNDS_FORGET: u32 = 3;
 /// The same after which it must be somebody else's.
 const STANDING_ROUNDS_RIVAL: u32 = 7;
 
+/// Rounds whose bandwidths are kept when older ones are forgotten.
+const RECENT_ROUNDS: usize = 3;
+
 /// Rounds with an empty queue after which nobody competes any more.
-const CALM_ROUNDS: u32 = 20;
+const CALM_ROUNDS: u32 = 40;
 
 /// After so long with a rival the empty path's round trip is measured anew.
 const RIVAL_RENEW: Duration = Duration::from_secs(30);
@@ -159,6 +162,8 @@ impl Model {
         let State::Rivalry { since, calm, .. } = &mut self.state else { return };
         *calm = if empty { *calm + 1 } else { 0 };
         if *calm >= CALM_ROUNDS {
+            // What the path delivered before the last cut may be another's by now.
+            self.bandwidth.forget_older(RECENT_ROUNDS);
             self.cruise();
         } else if now.since(*since) >= RIVAL_RENEW && !sample.app_limited {
             let rival = self.state.take_rival();
@@ -182,7 +187,7 @@ impl Model {
         }
         self.standing += 1;
         if self.standing == STANDING_ROUNDS_FORGET {
-            self.bandwidth.forget_older(STANDING_ROUNDS_FORGET as usize);
+            self.bandwidth.forget_older(RECENT_ROUNDS);
         }
     }
 
