@@ -49,6 +49,9 @@ pub struct SendConfig {
 pub struct ReceiveLimits {
     /// `RecvBufferSize`: bytes of partial and unread messages.
     pub buffer_bytes: usize,
+    /// The same where the peer knows of a receive window and fills it only as far as told; `None`:
+    /// [`ReceiveLimits::buffer_bytes`].
+    pub window_bytes: Option<usize>,
     /// `RecvBufferMessages`: unread messages.
     pub buffer_messages: usize,
     /// `RecvMaxMessageSize`: largest message accepted, bytes.
@@ -57,6 +60,13 @@ pub struct ReceiveLimits {
     pub max_segments_per_packet: usize,
     /// `OutOfOrderCorrectionWindowMicroseconds`: how long a packet that came early waits.
     pub out_of_order_window: Duration,
+}
+
+impl ReceiveLimits {
+    /// Bytes of partial and unread messages that a peer with knowledge of a window may cause.
+    pub fn window(&self) -> usize {
+        self.window_bytes.unwrap_or(self.buffer_bytes)
+    }
 }
 
 impl SendConfig {
@@ -107,6 +117,7 @@ impl Default for ReceiveLimits {
     fn default() -> Self {
         Self {
             buffer_bytes: 1024 * 1024,
+            window_bytes: None,
             buffer_messages: 1000,
             max_message_bytes: 512 * 1024,
             max_segments_per_packet: 1300,

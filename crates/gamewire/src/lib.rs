@@ -79,7 +79,7 @@ pub use self::{
     options::Options,
     sockets::{MAX_NAME_BYTES, ScopeObject, Sockets},
     status::{
-        ConnectionFlags, ConnectionInfo, DetailedStatus, LaneStatus, QuickStatus, RealTimeStatus,
+        ConnectionFlags, ConnectionInfo, DetailedStatus, LaneStatus, PathEstimate, QuickStatus, RealTimeStatus,
     },
 };
 

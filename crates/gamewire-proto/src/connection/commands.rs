@@ -182,7 +182,10 @@ impl Connection {
     }
 
     /// Changes limits and rates of a live connection.
-    pub fn reconfigure(&mut self, send: SendConfig, receive: ReceiveLimits) {
+    pub fn reconfigure(&mut self, send: SendConfig, mut receive: ReceiveLimits) {
+        if self.peer.receive_window.is_some() {
+            receive.buffer_bytes = receive.window();
+        }
         self.queues.set_config(send.clone());
         self.receiver.set_limits(receive.clone());
         if let Some(session) = &mut self.session {

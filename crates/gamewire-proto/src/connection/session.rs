@@ -6,7 +6,7 @@ use std::time::Duration;
 use gamewire_crypto::{Entropy, Opener, Sealer};
 use gamewire_wire::udp;
 
-use super::{early::EarlyPacket, intake::Fatal, transmit::Outgoing};
+use super::{early::EarlyPacket, intake::Fatal, transmit::Outgoing, window::ReceiveWindow};
 use crate::{
     Time,
     acks::ReceivedPackets,
@@ -15,7 +15,7 @@ use crate::{
     drops::DropCounters,
     handshake::{Agreement, ConnectOkAgain},
     receive::Receiver,
-    recovery::Recovery,
+    recovery::{Probe, Recovery},
     send::{PeerLimits, SendQueues},
     stats::{LinkStats, SendReason, StatsAction},
 };
@@ -49,6 +49,7 @@ pub(super) struct Session {
     pub(super) drops: DropCounters,
     pub(super) odd_packets: u32,
     pub(super) outgoing: Outgoing,
+    pub(super) window: ReceiveWindow,
 }
 
 impl Session {
@@ -74,6 +75,7 @@ impl Session {
                 protocol_version: agreement.peer.protocol_version,
                 features: agreement.peer.features,
             },
+            window: ReceiveWindow::new(now, agreement.peer.receive_window, &config.receive),
             connect_ok: agreement.connect_ok,
             acks: ReceivedPackets::new(agreement.first_packet_number - 1),
             recovery,
@@ -91,7 +93,16 @@ impl Session {
 
     /// What the send queues must know of the peer.
     pub(super) fn peer_limits(&self) -> PeerLimits {
-        PeerLimits { features: self.traits.features, ..PeerLimits::default() }
+        let limits = PeerLimits { features: self.traits.features, ..PeerLimits::default() };
+        match self.window.remote {
+            // One window for all lanes takes the place of what each may have towards Valve's.
+            Some(window) => PeerLimits {
+                receive_window: window,
+                max_unacked_reliable_per_lane: u64::MAX,
+                ..limits
+            },
+            None => limits,
+        }
     }
 
     pub(super) fn connect_ok_again(&self, timestamp: Option<u64>, limit: usize) -> Option<Vec<u8>> {
@@ -123,6 +134,10 @@ impl Session {
         {
             self.outgoing.probe(probe);
         }
+        if self.window_question(queues).is_some_and(|at| now >= at) {
+            self.window.asked(now);
+            self.outgoing.probe(Probe { packets: 1 });
+        }
         queues.drop_expired(now);
         match self.stats.on_timeout(now) {
             StatsAction::Nothing => {}
@@ -151,10 +166,18 @@ impl Session {
             self.stats.timeout_deadline(timeout),
             self.next_send(now, queues),
             queues.expiry_deadline(),
+            self.window_question(queues),
         ]
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// When to ask a peer whether it still has no room. Its word that it has may be lost, and where
+    /// nothing of ours is on its way, nothing else would find that out.
+    fn window_question(&self, queues: &SendQueues) -> Option<Time> {
+        let waits = queues.peer_is_full() && self.recovery.bytes_in_flight() == 0;
+        waits.then(|| self.window.next_question(self.recovery.pto()))
     }
 
     /// The configured rates changed.

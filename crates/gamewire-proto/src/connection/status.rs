@@ -24,6 +24,10 @@ pub struct ConnectionStatus {
     pub backlog: Backlog,
     /// How long a message queued now would wait before it leaves.
     pub queue_time: Duration,
+    /// What the congestion control believes about the path.
+    pub estimate: Estimate,
+    /// Bytes that may be in flight; `None`: no limit.
+    pub window: Option<u64>,
 }
 
 /// The queue of one lane.
@@ -95,6 +99,9 @@ impl Connection {
     /// How it does now. Clears the jitter's high-water mark.
     pub fn real_time(&mut self, now: Time) -> ConnectionStatus {
         let send_rate = self.send_rate();
+        let controller = self.session.as_ref().map(|session| &session.controller);
+        let estimate = controller.map_or_else(Estimate::default, |it| it.estimate());
+        let window = controller.map(|it| it.congestion_window());
         let session = self.session.as_mut();
         ConnectionStatus {
             state: self.phase.visible(),
@@ -102,6 +109,8 @@ impl Connection {
             send_rate,
             backlog: self.queues.backlog(),
             queue_time: self.queues.queue_time(send_rate),
+            estimate,
+            window: window.filter(|&window| window != u64::MAX),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::{
     Time,
     config::ConnectionConfig,
     event::Transmit,
+    receive::Receiver,
     recovery::Probe,
     send::{SendQueues, SentContent},
     stats::{self, AckRequest, FLAG_ACK_REQUEST_E2E, FLAG_ACK_REQUEST_IMMEDIATE, SentPacket},
@@ -105,7 +106,7 @@ impl Connection {
         }
         let session = self.session.as_mut()?;
         let (len, segment_size) =
-            session.write_batch(now, out, max_datagrams.max(1), &mut self.queues)?;
+            session.write_batch(now, out, max_datagrams.max(1), &mut self.queues, &self.receiver)?;
         self.announce_room();
         Some(Transmit { destination, len, segment_size })
     }
@@ -118,6 +119,7 @@ impl Session {
         out: &mut Vec<u8>,
         max_datagrams: usize,
         queues: &mut SendQueues,
+        receiver: &Receiver,
     ) -> Option<(usize, Option<usize>)> {
         let start = out.len();
         let mut size = self.outgoing.mtu;
@@ -126,7 +128,7 @@ impl Session {
             let Some(due) = self.due(now, queues) else {
                 break;
             };
-            let written = self.write_packet(now, out, size, due, queues);
+            let written = self.write_packet(now, out, (size, due), queues, receiver);
             count += 1;
             if written < size {
                 // The last of a batch may be shorter. A first one that is nearly full sets the size.
@@ -159,7 +161,8 @@ impl Session {
             return Some(Due::Data);
         }
         let ack_due = self.acks.deadline().is_some_and(|deadline| deadline <= now);
-        (ack_due || self.outgoing.stats_wanted).then_some(Due::Bare)
+        let bare = ack_due || self.outgoing.stats_wanted || self.window.has_news();
+        bare.then_some(Due::Bare)
     }
 
     fn data_may_go(&self, now: Time) -> bool {
@@ -170,7 +173,7 @@ impl Session {
 
     /// When data that waits may leave.
     pub(super) fn next_send(&self, now: Time, queues: &SendQueues) -> Option<Time> {
-        if self.outgoing.probes > 0 || self.outgoing.stats_wanted {
+        if self.outgoing.probes > 0 || self.outgoing.stats_wanted || self.window.has_news() {
             return Some(now);
         }
         let ready = queues.ready_at(now)?;
@@ -188,9 +191,9 @@ impl Session {
         &mut self,
         now: Time,
         out: &mut Vec<u8>,
-        limit: usize,
-        due: Due,
+        (limit, due): (usize, Due),
         queues: &mut SendQueues,
+        receiver: &Receiver,
     ) -> usize {
         let start = out.len();
         let number = self.recovery.next_packet_number();
@@ -202,6 +205,9 @@ impl Session {
         let mut content = SentContent::default();
         let mut writer = PacketWriter::new(out, room);
         writer.stop_waiting(number, self.recovery.stop_waiting_before());
+        if let Some(room) = self.window.to_tell(receiver.room()) {
+            writer.room(room);
+        }
         self.acks.write_ack(now, &mut writer, room / ACK_SHARE);
         if due != Due::Bare || self.data_may_go(now) {
             let repeat = self.spare_for_repeats(now, due);

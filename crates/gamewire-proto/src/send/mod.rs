@@ -132,6 +132,25 @@ impl SendQueues {
         self.peer = peer;
     }
 
+    /// The peer said how many bytes of reliable data it has room for, beyond what it acknowledged.
+    pub fn set_receive_window(&mut self, bytes: u64) {
+        self.peer.receive_window = bytes;
+    }
+
+    /// Whether the peer has no room for what is next.
+    pub fn peer_is_full(&self) -> bool {
+        self.limits_now().receive_window == 0 && self.total.pending_reliable > 0
+    }
+
+    /// What the peer can take, as far as it is not used up.
+    fn limits_now(&self) -> PeerLimits {
+        let left = match self.peer.receive_window {
+            u64::MAX => u64::MAX,
+            window => window.saturating_sub(self.total.sent_unacked_reliable),
+        };
+        PeerLimits { receive_window: left, ..self.peer }
+    }
+
     /// Sets priorities and weights of the lanes from 0 on, and adds lanes.
     ///
     /// # Errors
@@ -228,11 +247,12 @@ impl SendQueues {
         if !self.lost.is_empty() {
             return Some(now);
         }
+        let limits = self.limits_now();
         let mut ready: Option<Time> = None;
         let mut sendable = 0;
         for rank in self.pending.iter() {
             let lane = &self.lanes[usize::from(self.schedule.lane_at(rank))];
-            if lane.is_blocked(&self.peer) {
+            if lane.is_blocked(&limits) {
                 continue;
             }
             let at = lane.ready_at();
@@ -264,7 +284,7 @@ impl SendQueues {
         self.drop_expired(now);
         let mut packet = Packet {
             now,
-            limits: self.peer,
+            limits: self.limits_now(),
             whole_limit: self.max_plaintext().saturating_sub(WHOLE_MESSAGE_RESERVE) as u64,
             fresh: true,
             repeat: 0,

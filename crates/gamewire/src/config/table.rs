@@ -120,9 +120,9 @@ config_values! {
     /// Bytes that may wait to be sent for the first time; a message beyond it is given back.
     SendBufferSize(i32) = 9 "SendBufferSize": int32(524_288, 4096, 0x1000_0000), Bytes, Connection, Free, Editable;
     /// Slowest rate that the congestion control may choose. Equal to `SendRateMax`: a fixed rate.
-    SendRateMin(i32) = 10 "SendRateMin": int32(262_144, 1024, i32::MAX), BytesPerSecond, Connection, Free, Editable;
+    SendRateMin(i32) = 10 "SendRateMin": int32(1024, 1024, i32::MAX), BytesPerSecond, Connection, Free, Editable;
     /// Fastest rate that the congestion control may choose; 2147483647 means no limit.
-    SendRateMax(i32) = 11 "SendRateMax": int32(262_144, 1024, i32::MAX), BytesPerSecond, Connection, Free, Editable;
+    SendRateMax(i32) = 11 "SendRateMax": int32(i32::MAX, 1024, i32::MAX), BytesPerSecond, Connection, Free, Editable;
     /// How long a small message waits for others to share its packet.
     NagleTime(i32) = 12 "NagleTime": int32(5000, 0, 20_000), Microseconds, Connection, Free, Editable;
     /// From which level on round-trip times and acks are logged.
