@@ -106,3 +106,37 @@ fn probe_startup() {
         println!("{states:?}");
     }
 }
+
+#[test]
+fn probe_window() {
+    for (rate, rtt, loss) in [(12_500_000u64, 50u64, 2u32), (12_500_000, 100, 0), (12_500_000, 100, 2), (2_500_000, 50, 2), (125_000_000, 20, 0), (125_000_000, 20, 1)] {
+        for queue in [1.0, 0.3] {
+        let mut flow = Flow { features: 7, ..bulk() };
+        flow.config.receive.window_bytes = Some(4 << 20);
+        if rate > 100_000_000 { flow.config.send.buffer_bytes = 4 << 20; flow.config.receive.window_bytes = Some(16 << 20); }
+        let report = Lab::new(1, rate, ms(rtt), queue).with_loss(PerMillion::percent(loss)).with_flow(flow).lasting(secs(if rate > 100_000_000 { 2 } else { 4 })).run();
+        let flow = &report.flows[0];
+        let rates: Vec<_> = flow.received.iter().map(|b| (*b * 1000 / rate) as f64 / 100.0).collect();
+        println!("== window {rate} {rtt} {loss} q{queue}: {:.3} {rates:?} {:?}", flow.rate(secs(1), secs(4)) / rate as f64, flow.link);
+        let states: Vec<_> = flow.beliefs.iter().map(|b| b.0.state.unwrap().name()).collect();
+        println!("{states:?}");
+        }
+    }
+}
+
+#[test]
+fn probe_slow_reader() {
+    use gamewire_sim::host::Consumption;
+    for features in [0, 7] {
+        let mut flow = Flow { features, ..bulk() };
+        flow.plan.traffic[0].count = 600;
+        flow.config.receive.window_bytes = Some(1 << 20);
+        flow.receiver.consumption = Consumption::Slow { messages: 6, every: ms(100) };
+        let report = Lab::new(1, 2_500_000, ms(50), 1.0).with_flow(flow).lasting(secs(12)).run();
+        let flow = &report.flows[0];
+        let total: u64 = flow.received.iter().sum();
+        println!("== slow {features}: got {total} in {} packets {:?}", flow.link.sent, flow.end);
+        let states: Vec<_> = flow.beliefs.iter().map(|b| (b.0.state.unwrap().name(), b.0.usual_loss_ppm)).collect();
+        println!("{states:?}");
+    }
+}

@@ -79,8 +79,11 @@ pub struct Model {
     standing: u32,
     /// The window when it began to.
     unhindered: u64,
-    /// When the last probe for more ended: losses of packets sent before are its own.
-    probe_ended: Time,
+    /// How often in a row a rival showed when we held back.
+    rivals_seen: u32,
+    /// When the queue first was empty after the last probe for more: losses of packets sent before
+    /// are of our own making.
+    emptied: Option<Time>,
     /// When the start first ended.
     started: Option<Time>,
     timeouts: u32,
@@ -118,7 +121,8 @@ impl Model {
             state: State::Startup { best: 0, flat: 0 },
             standing: 0,
             unhindered: 0,
-            probe_ended: Time::default(),
+            rivals_seen: 0,
+            emptied: None,
             started: None,
             timeouts: 0,
             smoothed_rtt: rtt.unwrap_or(crate::recovery::INITIAL_RTT),

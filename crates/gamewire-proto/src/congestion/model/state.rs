@@ -41,8 +41,9 @@ const RECENT_ROUNDS: usize = 3;
 /// Rounds with an empty queue after which nobody competes any more.
 const CALM_ROUNDS: u32 = 40;
 
-/// After so long with a rival the empty path's round trip is measured anew.
-const RIVAL_RENEW: Duration = Duration::from_secs(30);
+/// After so long with a rival we hold back for a round trip, to see whether there is one; each time
+/// that there is, the next time is twice as far away.
+const DOUBT_RIVAL: (Duration, u32) = (Duration::from_secs(2), 4);
 
 /// What is left of the window where a rival shows by a loss, in tenths.
 const AFTER_LOSS_TENTHS: u64 = 7;
@@ -134,25 +135,25 @@ impl Model {
                     self.state = State::Up { rounds: 0, before: best };
                 }
             }
-            State::Up { .. } => self.next_round_up(now, sample, excessive),
+            State::Up { .. } => self.next_round_up(sample, excessive),
             State::ProbeRtt { .. } => {}
             State::Rivalry { .. } => self.next_round_with_rival(now, sample),
         }
         self.leave_for_probe_rtt(now, sample);
     }
 
-    fn next_round_up(&mut self, now: Time, sample: &AckSample, excessive: bool) {
+    fn next_round_up(&mut self, sample: &AckSample, excessive: bool) {
         let State::Up { rounds, before } = &mut self.state else { return };
         *rounds += 1;
         let best = self.bandwidth.best();
         if excessive || sample.app_limited {
-            self.end_probe(now);
+            self.end_probe();
         } else if *rounds >= UP_ROUNDS {
             if best * 100 >= *before * UP_GROWTH_PCT {
                 // There is much more to be had: find it as at the start.
                 self.state = State::Startup { best, flat: 0 };
             } else {
-                self.end_probe(now);
+                self.end_probe();
             }
         }
     }
@@ -164,8 +165,11 @@ impl Model {
         if *calm >= CALM_ROUNDS {
             // What the path delivered before the last cut may be another's by now.
             self.bandwidth.forget_older(RECENT_ROUNDS);
+            self.rivals_seen = 0;
             self.cruise();
-        } else if now.since(*since) >= RIVAL_RENEW && !sample.app_limited {
+        } else if now.since(*since) >= DOUBT_RIVAL.0 * (1 << self.rivals_seen)
+            && !sample.app_limited
+        {
             let rival = self.state.take_rival();
             self.state = State::ProbeRtt { until: None, rival };
         }
@@ -195,6 +199,9 @@ impl Model {
     pub(super) fn check_state(&mut self, now: Time, sample: &AckSample) {
         let flight = sample.bytes_in_flight;
         let queue = self.delay.queue();
+        if queue <= self.delay.negligible() {
+            self.emptied.get_or_insert(now);
+        }
         match &mut self.state {
             State::Startup { .. } => {
                 let least = self.delay.least().unwrap_or_default();
@@ -210,7 +217,7 @@ impl Model {
             }
             State::Up { .. } => {
                 if queue >= self.delay.allowance() {
-                    self.end_probe(now);
+                    self.end_probe();
                 }
             }
             State::Cruise { .. } => {
@@ -241,19 +248,21 @@ impl Model {
         let queue = self.delay.queue();
         let full = queue > self.delay.negligible() && queue * 5 >= self.delay.peak() * 3;
         let excessive = self.losses.is_excessive();
-        let news = sample.newest_lost_sent > self.probe_ended;
+        let news = self.emptied.is_some_and(|emptied| sample.newest_lost_sent > emptied);
         match &mut self.state {
             State::Startup { .. } if full || excessive => self.drain(now),
-            State::Up { .. } if full || excessive => self.end_probe(now),
+            State::Up { .. } if full || excessive => self.end_probe(),
             State::Cruise { .. } | State::Down { .. } if full && news => {
                 let left = (sample.bytes_in_flight + sample.bytes) * AFTER_LOSS_TENTHS / 10;
                 self.compete(now, left);
             }
             State::Cruise { .. } | State::Down { .. } if excessive && news => {
                 self.bandwidth.forget_older(1);
-                self.end_probe(now);
+                self.end_probe();
             }
-            State::Rivalry { rival, .. } if news && (full || excessive) => {
+            State::Rivalry { rival, since, .. }
+                if sample.newest_lost_sent > *since && (full || excessive) =>
+            {
                 rival.on_congestion(now, sample.newest_lost_sent);
             }
             State::Startup { .. }
@@ -268,13 +277,17 @@ impl Model {
     }
 
     /// The path was left empty of our packets. If packets still wait, a rival is there, unless the
-    /// same round trip comes out a second time: then the path has changed.
+    /// same round trip comes out a second time: then the path has changed. A short queue runs empty
+    /// even if there is a rival, and says nothing.
     fn end_probe_rtt(&mut self, now: Time) {
+        let short = self.delay.peak() <= self.delay.allowance() * 2;
         match self.state.take_rival() {
-            Some(rival) if !self.delay.is_new_least_confirmed() => {
+            Some(rival) if short || !self.delay.is_new_least_confirmed() => {
+                self.rivals_seen = (self.rivals_seen + 1).min(DOUBT_RIVAL.1);
                 self.state = State::Rivalry { rival, since: now, calm: 0 };
             }
             Some(_) | None => {
+                self.rivals_seen = 0;
                 self.delay.renew(now);
                 self.cruise();
             }
@@ -296,13 +309,13 @@ impl Model {
 
     fn drain(&mut self, now: Time) {
         self.started.get_or_insert(now);
-        self.probe_ended = now;
+        self.emptied = None;
         self.bunching.restart();
         self.state = State::Drain { rounds: 0 };
     }
 
-    fn end_probe(&mut self, now: Time) {
-        self.probe_ended = now;
+    fn end_probe(&mut self) {
+        self.emptied = None;
         self.state = State::Down { rounds: 0 };
     }
 
@@ -314,7 +327,6 @@ impl Model {
 
     fn compete(&mut self, now: Time, window: u64) {
         self.standing = 0;
-        self.probe_ended = now;
         let young = self.started.is_none_or(|started| now.since(started) < YOUNG);
         let share = over(self.bandwidth.peak(now), self.smoothed_rtt) * RECLAIM_PCT / 100;
         let reclaims = if young { u64::MAX } else { share };
