@@ -16,6 +16,9 @@ const STALE_AFTER: Duration = Duration::from_secs(10);
 /// The fullest queue is remembered for one to two of these.
 const PEAK_WINDOW: Duration = Duration::from_secs(5);
 
+/// So many times in a row the path must show the same longer round trip to be believed.
+const CONFIRMED_BY: u32 = 3;
+
 /// Bounds of the queue that bulk data may cause, in time ([`Delay::allowance`]).
 const ALLOWANCE: (Duration, Duration) = (Duration::from_millis(3), Duration::from_millis(10));
 
@@ -29,8 +32,9 @@ pub(super) struct Delay {
     round: Option<Duration>,
     last_round: Option<Duration>,
     peak: Peak,
-    /// A round trip of the path without our packets that was longer than the least one.
-    suspected: Option<Duration>,
+    /// A round trip of the path without our packets that was longer than the least one, and how
+    /// often in a row.
+    suspected: (Duration, u32),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -89,14 +93,16 @@ impl Delay {
     }
 
     /// Now that none of our packets wait: whether the least round trip is as known, or as it was the
-    /// last time that this was asked.
-    pub(super) fn is_new_least_confirmed(&mut self) -> bool {
+    /// last few times that this was asked.
+    pub(super) fn is_least_confirmed(&mut self) -> bool {
         let found = self.recent().iter().min().copied().unwrap_or_default();
         let noise = self.negligible();
         let known = self.queue() <= noise;
-        let again = self.suspected.is_some_and(|suspected| suspected.abs_diff(found) <= noise);
-        self.suspected = (!known && !again).then_some(found);
-        known || again
+        let (suspected, times) = self.suspected;
+        let times = if suspected.abs_diff(found) <= noise { times + 1 } else { 1 };
+        let confirmed = known || times >= CONFIRMED_BY;
+        self.suspected = if confirmed { (Duration::ZERO, 0) } else { (found, times) };
+        confirmed
     }
 
     /// How long packets wait in queues now.

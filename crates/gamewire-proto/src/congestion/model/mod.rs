@@ -79,6 +79,10 @@ pub struct Model {
     standing: u32,
     /// The window when it began to.
     unhindered: u64,
+    /// What the path last delivered while it was ours alone.
+    alone: Option<u64>,
+    /// Since when no rival has shown.
+    alone_since: Option<Time>,
     /// How often in a row a rival showed when we held back.
     rivals_seen: u32,
     /// When the queue first was empty after the last probe for more: losses of packets sent before
@@ -122,6 +126,8 @@ impl Model {
             standing: 0,
             unhindered: 0,
             rivals_seen: 0,
+            alone: None,
+            alone_since: None,
             emptied: None,
             started: None,
             timeouts: 0,

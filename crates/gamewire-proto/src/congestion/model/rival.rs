@@ -14,6 +14,10 @@ const CUBIC_C: f64 = 0.4;
 /// Growth per round trip that makes such a window as fast as Reno's, in packets: 3·(1−β)/(1+β).
 const RENO_ALPHA: f64 = 0.53;
 
+/// The overflow in which a rival showed itself may go on for so long; its losses tell nothing about
+/// how much is to be had.
+const OVERFLOW_LASTS: Duration = Duration::from_millis(250);
+
 /// Bytes of a packet of TCP: growth is counted in those.
 const PACKET: f64 = 1448.0;
 
@@ -30,18 +34,27 @@ pub(super) struct Rival {
     last_cut: Time,
     /// Until the next loss the window grows quickly up to this: what others took while we gave way.
     reclaims: u64,
+    born: Time,
 }
 
 impl Rival {
     /// Begins with a window of so many bytes, and quickly wins back up to `reclaims`.
-    pub(super) fn new(window: u64, reclaims: u64) -> Self {
+    pub(super) fn new(now: Time, window: u64, reclaims: u64) -> Self {
         let window = window.max(MIN_WINDOW);
         let (reno, last_cut) = (window as f64, Time::default());
-        Self { window, origin: window, reno, epoch: None, last_cut, reclaims }
+        Self { window, origin: window, reno, epoch: None, last_cut, born: now, reclaims }
     }
 
     pub(super) fn window(&self) -> u64 {
         self.window
+    }
+
+    /// The window grows no further than this.
+    pub(super) fn limit(&mut self, most: u64) {
+        if self.window > most {
+            self.window = most.max(MIN_WINDOW);
+            self.reno = self.window as f64;
+        }
     }
 
     /// Bytes were acknowledged while the window was in use.
@@ -71,7 +84,9 @@ impl Rival {
             return;
         }
         self.last_cut = now;
-        self.reclaims = 0;
+        if now.since(self.born) >= OVERFLOW_LASTS {
+            self.reclaims = 0;
+        }
         self.origin = self.window;
         self.window = (self.window * BETA_TENTHS / 10).max(MIN_WINDOW);
         self.reno = self.window as f64;

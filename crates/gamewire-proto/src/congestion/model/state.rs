@@ -51,6 +51,13 @@ const AFTER_LOSS_TENTHS: u64 = 7;
 /// Share of the bandwidth that we win back quickly from a rival, in percent: less than half.
 const RECLAIM_PCT: u64 = 45;
 
+/// Without a rival for so long, we are alone on the path.
+const ALONE_FOR: Duration = Duration::from_secs(2);
+
+/// The most that we take beside a rival of what the path carried for us alone, in percent. A cubic
+/// leaves little to a flow that grows as Reno's does; this bounds by how much.
+const MOST_PCT: u64 = 58;
+
 /// A connection that has just found its rate does not know what the path carries without a rival.
 const YOUNG: Duration = Duration::from_secs(5);
 
@@ -126,7 +133,7 @@ impl Model {
             State::Drain { rounds } | State::Down { rounds } => {
                 *rounds += 1;
                 if *rounds >= DOWN_ROUNDS {
-                    self.cruise();
+                    self.cruise(now);
                 }
             }
             State::Cruise { left } => {
@@ -166,7 +173,7 @@ impl Model {
             // What the path delivered before the last cut may be another's by now.
             self.bandwidth.forget_older(RECENT_ROUNDS);
             self.rivals_seen = 0;
-            self.cruise();
+            self.cruise(now);
         } else if now.since(*since) >= DOUBT_RIVAL.0 * (1 << self.rivals_seen)
             && !sample.app_limited
         {
@@ -201,6 +208,7 @@ impl Model {
         let queue = self.delay.queue();
         if queue <= self.delay.negligible() {
             self.emptied.get_or_insert(now);
+            self.note_alone(now, sample);
         }
         match &mut self.state {
             State::Startup { .. } => {
@@ -212,7 +220,7 @@ impl Model {
             }
             State::Drain { .. } | State::Down { .. } => {
                 if flight <= self.path_holds() || queue <= self.delay.negligible() {
-                    self.cruise();
+                    self.cruise(now);
                 }
             }
             State::Up { .. } => {
@@ -237,6 +245,10 @@ impl Model {
                 let used = flight + sample.newly_acked_bytes;
                 if used * 4 >= rival.window() * 3 {
                     rival.on_acked(now, sample.newly_acked_bytes, sample.smoothed_rtt);
+                }
+                let deep = self.delay.peak() > self.delay.allowance() * 2;
+                if let Some(alone) = self.alone.filter(|_| deep) {
+                    rival.limit(over(alone, sample.smoothed_rtt) * MOST_PCT / 100);
                 }
             }
         }
@@ -277,20 +289,28 @@ impl Model {
     }
 
     /// The path was left empty of our packets. If packets still wait, a rival is there, unless the
-    /// same round trip comes out a second time: then the path has changed. A short queue runs empty
-    /// even if there is a rival, and says nothing.
+    /// same round trip comes out each time: then the path has changed. A short queue runs empty even
+    /// if there is a rival, and says nothing.
     fn end_probe_rtt(&mut self, now: Time) {
         let short = self.delay.peak() <= self.delay.allowance() * 2;
         match self.state.take_rival() {
-            Some(rival) if short || !self.delay.is_new_least_confirmed() => {
+            Some(rival) if short || !self.delay.is_least_confirmed() => {
                 self.rivals_seen = (self.rivals_seen + 1).min(DOUBT_RIVAL.1);
                 self.state = State::Rivalry { rival, since: now, calm: 0 };
             }
             Some(_) | None => {
                 self.rivals_seen = 0;
                 self.delay.renew(now);
-                self.cruise();
+                self.cruise(now);
             }
+        }
+    }
+
+    /// The path is ours alone if it was so for a while, with an empty queue at times.
+    fn note_alone(&mut self, now: Time, sample: &AckSample) {
+        let quiet = self.alone_since.is_some_and(|since| now.since(since) >= ALONE_FOR);
+        if quiet && matches!(self.state, State::Cruise { .. }) && !sample.app_limited {
+            self.alone = Some(self.bandwidth.best());
         }
     }
 
@@ -319,7 +339,8 @@ impl Model {
         self.state = State::Down { rounds: 0 };
     }
 
-    fn cruise(&mut self) {
+    fn cruise(&mut self, now: Time) {
+        self.alone_since.get_or_insert(now);
         // The spread need not be random, only different from flow to flow.
         let spread = (self.bandwidth.best() >> 4) % CRUISE_SPREAD;
         self.state = State::Cruise { left: CRUISE_ROUNDS + spread as u32 };
@@ -327,10 +348,11 @@ impl Model {
 
     fn compete(&mut self, now: Time, window: u64) {
         self.standing = 0;
+        self.alone_since = None;
         let young = self.started.is_none_or(|started| now.since(started) < YOUNG);
         let share = over(self.bandwidth.peak(now), self.smoothed_rtt) * RECLAIM_PCT / 100;
         let reclaims = if young { u64::MAX } else { share };
-        self.state = State::Rivalry { rival: Rival::new(window, reclaims), since: now, calm: 0 };
+        self.state = State::Rivalry { rival: Rival::new(now, window, reclaims), since: now, calm: 0 };
     }
 
     /// Bytes that fit into the path without a queue.

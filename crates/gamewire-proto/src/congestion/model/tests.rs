@@ -114,7 +114,7 @@ fn loss_by_chance_becomes_usual_and_is_made_up_for() {
 
 #[test]
 fn a_rival_gives_way_once_a_round_and_comes_back() {
-    let mut rival = Rival::new(1_000_000, 0);
+    let mut rival = Rival::new(T0, 1_000_000, 0);
     let start = rival.window();
     rival.on_congestion(T0, T0);
     assert_eq!(rival.window(), start * 7 / 10);
