@@ -312,13 +312,10 @@ impl Session {
         much_unacked || self.model_wants_feedback(now, queues)
     }
 
-    /// A model of the path wants to hear several times in a round trip while it fills the path. Peers
-    /// of our own tell unasked, of reliable data.
+    /// A model of the path wants to hear several times in a round trip while it fills the path.
     fn model_wants_feedback(&self, now: Time, queues: &SendQueues) -> bool {
         let fills = queues.backlog().pending_bytes() >= self.outgoing.max_plaintext as u64;
-        let told_anyway =
-            self.traits.features != 0 && self.outgoing.unreliable_since_request == 0;
-        if !fills || told_anyway || self.controller.estimate().state.is_none() {
+        if !fills || self.controller.estimate().state.is_none() {
             return false;
         }
         let interval = (self.recovery.rtt().smoothed_rtt() / 8).max(MIN_MODEL_INTERVAL);

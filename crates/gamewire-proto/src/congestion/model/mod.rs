@@ -57,7 +57,7 @@ const QUEUED_GAIN_PCT: u64 = 95;
 const RIVAL_GAIN_PCT: u64 = 125;
 
 /// The window at the start, in percent of what the path holds.
-const START_WINDOW_PCT: u64 = 200;
+const START_WINDOW_PCT: u64 = 175;
 
 /// The longest that a receiver may gather acks, with some reserve: Valve's takes 50 ms.
 const LONGEST_BUNCH: Duration = Duration::from_millis(100);

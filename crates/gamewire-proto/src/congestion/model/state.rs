@@ -189,7 +189,8 @@ impl Model {
         if !draining {
             return;
         }
-        if self.delay.round_queue() <= self.delay.allowance() {
+        let bunch_us = self.bunching.bytes().saturating_mul(1_000_000) / self.bandwidth.best().max(1);
+        if self.delay.round_queue() <= self.delay.allowance() + Duration::from_micros(bunch_us) {
             self.standing = 0;
             return;
         }
@@ -197,8 +198,8 @@ impl Model {
             self.unhindered = self.window;
         }
         self.standing += 1;
-        if self.standing == STANDING_ROUNDS_FORGET {
-            self.bandwidth.forget_older(RECENT_ROUNDS);
+        if self.standing >= STANDING_ROUNDS_FORGET {
+            self.bandwidth.forget_older(1);
         }
     }
 
