@@ -309,3 +309,36 @@ fn probe_follow() {
                 println!("{:.1}s {:9} got {:8} bw {:9} min {:?} loss {} win {:?} flight {}", i as f64 / 10.0, bel.0.state.unwrap().name(), bytes * 10, bel.0.bandwidth.unwrap_or(0), bel.0.min_rtt, bel.0.usual_loss_ppm, bel.1, bel.2);
             }
 }
+#[test]
+fn probe_contest() {
+    let out = std::sync::Mutex::new(Vec::new());
+    for_each_seed(|seed| {
+        for starts in [(3, 0), (0, 0)] {
+            for law in [Law::Cubic, Law::Reno] {
+                for queue in [0.5, 1.0, 2.0] {
+                    let (share, ..) = contest(seed, law, queue, (secs(starts.0), secs(starts.1)));
+                    out.lock().unwrap().push((starts, format!("{law:?} {queue}"), (share * 100.0) as u32));
+                }
+            }
+        }
+    });
+    let mut all = out.into_inner().unwrap();
+    all.sort();
+    for group in all.chunk_by(|a, b| (a.0, &a.1) == (b.0, &b.1)) {
+        println!("== {:?} {} {:?}", group[0].0, group[0].1, group.iter().map(|g| g.2).collect::<Vec<_>>());
+    }
+}
+#[test]
+fn trace_contest() {
+    let arg = |name: &str, default: &str| std::env::var(name).unwrap_or(default.into());
+    let law = if arg("LAW", "Reno") == "Reno" { Law::Reno } else { Law::Cubic };
+    let start = |name: &str, d: &str| secs(arg(name, d).parse().unwrap());
+    let (share, all, report) = contest(arg("SEED", "2").parse().unwrap(), law, arg("Q", "1").parse().unwrap(), (start("OURS", "3"), start("TCP", "0")));
+    println!("== {share} {all}");
+    let flow = &report.flows[0];
+    let skip = flow.received.len() - flow.beliefs.len();
+    for (i, (bel, bytes)) in flow.beliefs.iter().zip(flow.received.iter().skip(skip)).enumerate() {
+        let i = i + skip;
+        println!("{:.1}s {:9} got {:8} tcp {:8} bw {:9} min {:?} win {:?} flight {}", i as f64 / 10.0, bel.0.state.unwrap().name(), bytes * 10, report.tcp[0][i] * 10, bel.0.bandwidth.unwrap_or(0), bel.0.min_rtt, bel.1, bel.2);
+    }
+}

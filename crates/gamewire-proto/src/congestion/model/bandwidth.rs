@@ -21,27 +21,13 @@ pub(super) struct Bandwidth {
     best: u64,
     /// Whether the present round says something about the path.
     measured: bool,
-    peak: Peak,
 }
-
-/// The best of the last minute.
-#[derive(Clone, Copy, Debug, Default)]
-struct Peak {
-    rate: u64,
-    at: Time,
-}
-
-/// How long the best rate ever is remembered.
-const PEAK_LIFE: Duration = Duration::from_secs(60);
 
 impl Bandwidth {
     /// Takes an ack's delivery rate. One that the application held down counts only if it is the
     /// best so far.
-    pub(super) fn on_acked(&mut self, now: Time, sample: &AckSample) {
+    pub(super) fn on_acked(&mut self, sample: &AckSample) {
         let Some(rate) = delivery_rate(sample) else { return };
-        if rate >= self.peak.rate || now.since(self.peak.at) >= PEAK_LIFE {
-            self.peak = Peak { rate, at: now };
-        }
         self.measured |= !sample.app_limited;
         if sample.app_limited && rate <= self.best {
             return;
@@ -73,11 +59,6 @@ impl Bandwidth {
     /// The best of the window; 0: nothing was measured yet.
     pub(super) fn best(&self) -> u64 {
         self.best
-    }
-
-    /// The best of the last minute, whatever happened since.
-    pub(super) fn peak(&self, now: Time) -> u64 {
-        if now.since(self.peak.at) < PEAK_LIFE { self.peak.rate } else { self.best }
     }
 
     fn round_before(&self, back: usize) -> u64 {

@@ -51,8 +51,8 @@ const START_GAIN_PCT: u64 = 200;
 const DRAIN_GAIN_PCT: u64 = 35;
 const UP_GAIN_PCT: u64 = 125;
 const DOWN_GAIN_PCT: u64 = 90;
-/// While packets wait in spite of a rate that should empty the queue slowly.
-const QUEUED_GAIN_PCT: u64 = 95;
+/// While packets wait, the rate is lower by so much at the least and at the most.
+const DRAINING_PCT: (u64, u64) = (5, 50);
 /// With a rival the window decides; the pacer only spreads what it lets out.
 const RIVAL_GAIN_PCT: u64 = 125;
 
@@ -88,8 +88,8 @@ pub struct Model {
     /// When the queue first was empty after the last probe for more: losses of packets sent before
     /// are of our own making.
     emptied: Option<Time>,
-    /// When the start first ended.
-    started: Option<Time>,
+    /// When a rival first showed.
+    first_rival: Option<Time>,
     timeouts: u32,
     smoothed_rtt: Duration,
     rate: u64,
@@ -129,7 +129,7 @@ impl Model {
             alone: None,
             alone_since: None,
             emptied: None,
-            started: None,
+            first_rival: None,
             timeouts: 0,
             smoothed_rtt: rtt.unwrap_or(crate::recovery::INITIAL_RTT),
             rate: INITIAL_RATE,
@@ -158,9 +158,9 @@ impl Model {
             State::Startup { .. } => gained(START_GAIN_PCT).max(INITIAL_RATE),
             State::Drain { .. } => gained(DRAIN_GAIN_PCT),
             State::Up { .. } => gained(UP_GAIN_PCT),
-            State::Down { .. } => gained(DOWN_GAIN_PCT),
+            State::Down { .. } => gained(self.draining_gain_pct().min(DOWN_GAIN_PCT)),
             State::Cruise { .. } if self.delay.queue() > self.delay.negligible() => {
-                gained(QUEUED_GAIN_PCT)
+                gained(self.draining_gain_pct())
             }
             State::Cruise { .. } | State::ProbeRtt { .. } => gained(100),
             State::Rivalry { rival, .. } => {
@@ -168,6 +168,13 @@ impl Model {
                 rival.window().saturating_mul(RIVAL_GAIN_PCT * 10_000) / rtt_us
             }
         }
+    }
+
+    /// The gain that empties the queue in two round trips.
+    fn draining_gain_pct(&self) -> u64 {
+        let least_us = self.delay.least().unwrap_or_default().as_micros().max(1);
+        let spare = 50 * self.delay.queue().as_micros() / least_us;
+        100 - u64::try_from(spare).unwrap_or(u64::MAX).clamp(DRAINING_PCT.0, DRAINING_PCT.1)
     }
 
     fn wanted_window(&self) -> u64 {
@@ -204,7 +211,7 @@ impl CongestionController for Model {
             self.delay.on_sample(now, rtt);
         }
         self.losses.on_acked(sample.newly_acked_bytes);
-        self.bandwidth.on_acked(now, sample);
+        self.bandwidth.on_acked(sample);
         let best = self.bandwidth.best();
         let most = over(best, LONGEST_BUNCH).max(INITIAL_WINDOW);
         self.bunching.on_acked(now, sample.newly_acked_bytes, best, most);

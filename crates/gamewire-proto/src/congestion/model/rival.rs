@@ -14,9 +14,8 @@ const CUBIC_C: f64 = 0.4;
 /// Growth per round trip that makes such a window as fast as Reno's, in packets: 3·(1−β)/(1+β).
 const RENO_ALPHA: f64 = 0.53;
 
-/// The overflow in which a rival showed itself may go on for so long; its losses tell nothing about
-/// how much is to be had.
-const OVERFLOW_LASTS: Duration = Duration::from_millis(250);
+/// Losses until which what others took is won back quickly: at the first ones they still hold most.
+const CHANCES: u32 = 2;
 
 /// Bytes of a packet of TCP: growth is counted in those.
 const PACKET: f64 = 1448.0;
@@ -32,17 +31,18 @@ pub(super) struct Rival {
     /// When growth began, and how long it takes back to `origin`, in seconds.
     epoch: Option<(Time, f64)>,
     last_cut: Time,
-    /// Until the next loss the window grows quickly up to this: what others took while we gave way.
+    /// The window grows quickly up to this: what others took while we gave way.
     reclaims: u64,
-    born: Time,
+    /// After so many losses more it does so no longer.
+    chances: u32,
 }
 
 impl Rival {
     /// Begins with a window of so many bytes, and quickly wins back up to `reclaims`.
-    pub(super) fn new(now: Time, window: u64, reclaims: u64) -> Self {
+    pub(super) fn new(window: u64, reclaims: u64) -> Self {
         let window = window.max(MIN_WINDOW);
         let (reno, last_cut) = (window as f64, Time::default());
-        Self { window, origin: window, reno, epoch: None, last_cut, born: now, reclaims }
+        Self { window, origin: window, reno, epoch: None, last_cut, reclaims, chances: CHANCES }
     }
 
     pub(super) fn window(&self) -> u64 {
@@ -84,7 +84,8 @@ impl Rival {
             return;
         }
         self.last_cut = now;
-        if now.since(self.born) >= OVERFLOW_LASTS {
+        self.chances = self.chances.saturating_sub(1);
+        if self.chances == 0 {
             self.reclaims = 0;
         }
         self.origin = self.window;

@@ -48,7 +48,8 @@ const DOUBT_RIVAL: (Duration, u32) = (Duration::from_secs(2), 4);
 /// What is left of the window where a rival shows by a loss, in tenths.
 const AFTER_LOSS_TENTHS: u64 = 7;
 
-/// Share of the bandwidth that we win back quickly from a rival, in percent: less than half.
+/// Share of what the path carried for us alone that we win back quickly from a rival, in percent:
+/// less than half.
 const RECLAIM_PCT: u64 = 45;
 
 /// Without a rival for so long, we are alone on the path.
@@ -58,7 +59,8 @@ const ALONE_FOR: Duration = Duration::from_secs(2);
 /// leaves little to a flow that grows as Reno's does; this bounds by how much.
 const MOST_PCT: u64 = 58;
 
-/// A connection that has just found its rate does not know what the path carries without a rival.
+/// Who was never alone on the path does not know what it carries, and for so long after it met its
+/// first rival it wins what it can until the next loss, as TCP does at its start.
 const YOUNG: Duration = Duration::from_secs(5);
 
 /// How long the path is left empty to measure it, at the least.
@@ -127,7 +129,7 @@ impl Model {
                     *flat += 1;
                 }
                 if *flat >= FLAT_ROUNDS || excessive {
-                    self.drain(now);
+                    self.drain();
                 }
             }
             State::Drain { rounds } | State::Down { rounds } => {
@@ -189,8 +191,7 @@ impl Model {
         if !draining {
             return;
         }
-        let bunch_us = self.bunching.bytes().saturating_mul(1_000_000) / self.bandwidth.best().max(1);
-        if self.delay.round_queue() <= self.delay.allowance() + Duration::from_micros(bunch_us) {
+        if self.delay.round_queue() <= self.delay.allowance() {
             self.standing = 0;
             return;
         }
@@ -216,7 +217,7 @@ impl Model {
                 let least = self.delay.least().unwrap_or_default();
                 let wait = (least / 8).clamp(START_QUEUE.0, START_QUEUE.1);
                 if self.delay.waits(wait) {
-                    self.drain(now);
+                    self.drain();
                 }
             }
             State::Drain { .. } | State::Down { .. } => {
@@ -263,7 +264,7 @@ impl Model {
         let excessive = self.losses.is_excessive();
         let news = self.emptied.is_some_and(|emptied| sample.newest_lost_sent > emptied);
         match &mut self.state {
-            State::Startup { .. } if full || excessive => self.drain(now),
+            State::Startup { .. } if full || excessive => self.drain(),
             State::Up { .. } if full || excessive => self.end_probe(),
             State::Cruise { .. } | State::Down { .. } if full && news => {
                 let left = (sample.bytes_in_flight + sample.bytes) * AFTER_LOSS_TENTHS / 10;
@@ -328,8 +329,7 @@ impl Model {
         }
     }
 
-    fn drain(&mut self, now: Time) {
-        self.started.get_or_insert(now);
+    fn drain(&mut self) {
         self.emptied = None;
         self.bunching.restart();
         self.state = State::Drain { rounds: 0 };
@@ -350,10 +350,13 @@ impl Model {
     fn compete(&mut self, now: Time, window: u64) {
         self.standing = 0;
         self.alone_since = None;
-        let young = self.started.is_none_or(|started| now.since(started) < YOUNG);
-        let share = over(self.bandwidth.peak(now), self.smoothed_rtt) * RECLAIM_PCT / 100;
-        let reclaims = if young { u64::MAX } else { share };
-        self.state = State::Rivalry { rival: Rival::new(now, window, reclaims), since: now, calm: 0 };
+        let met = *self.first_rival.get_or_insert(now);
+        let reclaims = match self.alone {
+            Some(alone) => over(alone, self.smoothed_rtt) * RECLAIM_PCT / 100,
+            None if now.since(met) < YOUNG => u64::MAX,
+            None => 0,
+        };
+        self.state = State::Rivalry { rival: Rival::new(window, reclaims), since: now, calm: 0 };
     }
 
     /// Bytes that fit into the path without a queue.

@@ -47,17 +47,17 @@ fn a_configured_least_rate_is_never_held_back_by_the_window() {
 #[test]
 fn quiet_rounds_do_not_wear_the_bandwidth_down() {
     let mut bandwidth = Bandwidth::default();
-    bandwidth.on_acked(T0, &rate_sample(100_000, ms(100), false));
+    bandwidth.on_acked(&rate_sample(100_000, ms(100), false));
     bandwidth.next_round();
     for _ in 0..1000 {
-        bandwidth.on_acked(T0, &rate_sample(100, ms(100), true));
+        bandwidth.on_acked(&rate_sample(100, ms(100), true));
         bandwidth.next_round();
     }
     assert_eq!(bandwidth.best(), 1_000_000);
-    bandwidth.on_acked(T0, &rate_sample(200_000, ms(100), true));
+    bandwidth.on_acked(&rate_sample(200_000, ms(100), true));
     assert_eq!(bandwidth.best(), 2_000_000, "a better one counts all the same");
     for _ in 0..40 {
-        bandwidth.on_acked(T0, &rate_sample(50_000, ms(100), false));
+        bandwidth.on_acked(&rate_sample(50_000, ms(100), false));
         bandwidth.next_round();
     }
     assert_eq!(bandwidth.best(), 500_000);
@@ -67,8 +67,8 @@ fn quiet_rounds_do_not_wear_the_bandwidth_down() {
 fn rates_over_less_than_a_round_trip_are_not_believed() {
     let mut bandwidth = Bandwidth::default();
     let sample = AckSample { min_rtt: Some(ms(50)), ..rate_sample(100_000, ms(10), false) };
-    bandwidth.on_acked(T0, &sample);
-    bandwidth.on_acked(T0, &rate_sample(100_000, Duration::ZERO, false));
+    bandwidth.on_acked(&sample);
+    bandwidth.on_acked(&rate_sample(100_000, Duration::ZERO, false));
     assert_eq!(bandwidth.best(), 0);
 }
 
@@ -114,7 +114,7 @@ fn loss_by_chance_becomes_usual_and_is_made_up_for() {
 
 #[test]
 fn a_rival_gives_way_once_a_round_and_comes_back() {
-    let mut rival = Rival::new(T0, 1_000_000, 0);
+    let mut rival = Rival::new(1_000_000, 0);
     let start = rival.window();
     rival.on_congestion(T0, T0);
     assert_eq!(rival.window(), start * 7 / 10);
