@@ -55,6 +55,11 @@ fn bulk_to_ours() -> Flow {
     flow
 }
 
+/// To a peer of Valve's or of ours, in turns.
+fn either(seed: u64) -> Flow {
+    if seed % 2 == 0 { bulk() } else { bulk_to_ours() }
+}
+
 /// A path that differs a little from seed to seed: by its delay, and by some jitter.
 fn path(seed: u64, mbit: u64, rtt_ms: u64, queue_rtts: f64) -> Lab {
     let mut rng = Rng::new(seed);
@@ -75,12 +80,11 @@ fn states(flow: &FlowReport) -> Vec<&'static str> {
 #[test]
 fn bulk_fills_a_lossy_link_with_nothing_configured() {
     for_each_seed(|seed| {
-        for flow in [bulk(), bulk_to_ours()] {
-            let lab = path(seed, 20, 50, 1.0).with_loss(PerMillion::percent(2)).with_flow(flow);
-            let flow = &lab.run().flows[0];
-            let share = share_of_link(flow, &lab, secs(1));
-            assert!(share >= 0.95, "seed {seed}: {share} of the link; {:?}", states(flow));
-        }
+        let flow = either(seed);
+        let lab = path(seed, 20, 50, 1.0).with_loss(PerMillion::percent(2)).with_flow(flow);
+        let flow = &lab.run().flows[0];
+        let share = share_of_link(flow, &lab, secs(1));
+        assert!(share >= 0.95, "seed {seed}: {share} of the link; {:?}", states(flow));
     });
 }
 
@@ -97,9 +101,9 @@ fn random_loss_costs_less_than_a_tenth() {
                 } else {
                     lab.link.loss = loss
                 }
-                let lab = lab.lasting(secs(6));
+                let lab = lab.lasting(if mbit > 50 { secs(3) } else { secs(6) });
                 let flow = &lab.run().flows[0];
-                let share = share_of_link(flow, &lab, secs(2));
+                let share = share_of_link(flow, &lab, lab.duration / 3);
                 let what = format!("seed {seed}, {mbit} Mbit/s, {rtt_ms} ms, {percent} %");
                 assert!(share >= 0.9 * FULL, "{what}: {share}; {:?}", states(flow));
             }
@@ -110,12 +114,10 @@ fn random_loss_costs_less_than_a_tenth() {
 #[test]
 fn the_start_reaches_a_fast_path_within_a_second() {
     for_each_seed(|seed| {
-        for flow in [bulk(), bulk_to_ours()] {
-            let lab = path(seed, 100, 50, 1.0).with_flow(flow).lasting(ms(1500));
-            let flow = &lab.run().flows[0];
-            let share = flow.rate(ms(900), ms(1100)) / (100 * MBIT) as f64;
-            assert!(share >= 0.9 * FULL, "seed {seed}: {share}, {:?}", flow.received);
-        }
+        let lab = path(seed, 100, 50, 1.0).with_flow(either(seed)).lasting(ms(1100));
+        let flow = &lab.run().flows[0];
+        let share = flow.rate(ms(900), ms(1100)) / (100 * MBIT) as f64;
+        assert!(share >= 0.9 * FULL, "seed {seed}: {share}, {:?}", flow.received);
     });
 }
 
@@ -158,14 +160,13 @@ fn contest(seed: u64, law: Law, queue: f64, start: (Duration, Duration)) -> (f64
 #[test]
 fn shares_a_bottleneck_with_tcp() {
     for_each_seed(|seed| {
-        for (law, queue) in [
-            (Law::Cubic, 0.5),
-            (Law::Cubic, 1.0),
-            (Law::Cubic, 2.0),
-            (Law::Reno, 0.5),
-            (Law::Reno, 1.0),
-        ] {
-            let starts = [(0, 3), (3, 0)][(seed % 2) as usize];
+        // Which one comes first, and whether TCP's law and the queue suit us, must not matter.
+        let starts = [(0, 3), (3, 0), (0, 0)][seed as usize % 3];
+        let rivals = match seed % 2 {
+            0 => [(Law::Cubic, 0.5), (Law::Cubic, 2.0), (Law::Reno, 0.5)],
+            _ => [(Law::Cubic, 0.25), (Law::Cubic, 1.0), (Law::Reno, 1.0)],
+        };
+        for (law, queue) in rivals {
             let (share, all, report) = contest(seed, law, queue, (secs(starts.0), secs(starts.1)));
             let what = format!("seed {seed}, {law:?}, queue of {queue}, {starts:?}");
             println!("{what}: {share:.2} of {all:.2}");
@@ -196,13 +197,13 @@ fn urgent_messages_hardly_wait_beside_bulk() {
         for (mbit, rtt_ms, queue) in
             [(20, 50, 4.0), (20, 20, 2.0), (100, 50, 1.0), (10, 10, 8.0), (20, 100, 2.0)]
         {
-            for flow in [bulk(), bulk_to_ours()] {
-                let lab = path(seed, mbit, rtt_ms, queue).with_flow(with_urgent_messages(flow));
-                let flow = &lab.lasting(secs(11)).run().flows[0];
-                let waited = flow.delay(1, 99.0);
-                let what = format!("seed {seed}, {mbit} Mbit/s, {rtt_ms} ms");
-                assert!(waited <= ms(rtt_ms + 10), "{what}: {waited:?}; {:?}", states(flow));
-            }
+            let flow = with_urgent_messages(either(seed));
+            let lab = path(seed, mbit, rtt_ms, queue).with_flow(flow).lasting(secs(11));
+            let flow = &lab.run().flows[0];
+            let (waited, limit) = (flow.delay(1, 99.0), 2 * lab.link.delay + ms(10));
+            let what = format!("seed {seed}, {mbit} Mbit/s, {rtt_ms} ms");
+            println!("{what}: {waited:?} of {limit:?}");
+            assert!(waited <= limit, "{what}: {waited:?} of {limit:?}; {:?}", states(flow));
         }
     });
 }
@@ -237,11 +238,11 @@ fn asking_for_more_than_the_link_carries_breaks_nothing() {
             let mut flow = bulk();
             (flow.config.send.rate_min, flow.config.send.rate_max) = (min, max);
             let lab = path(seed, 20, 50, 1.0).with_loss(PerMillion::percent(2)).with_flow(flow);
-            let lab = lab.lasting(secs(15));
+            let lab = lab.lasting(secs(8));
             let flow = &lab.run().flows[0];
             let what = format!("seed {seed}, {min} to {max}");
             assert_eq!(flow.end, None, "{what}");
-            let share = share_of_link(flow, &lab, secs(5));
+            let share = share_of_link(flow, &lab, secs(3));
             assert!(share > 0.2, "{what}: {share}");
         }
     });
@@ -296,49 +297,4 @@ fn follows_a_link_that_becomes_slower_and_faster() {
             .filter(|(estimate, ..)| estimate.state == Some(ModelState::Rivalry));
         assert!(rivals.count() <= 30, "seed {seed}: {:?}", states(flow));
     });
-}
-#[test]
-fn probe_follow() {
-    let seed = 2;
-        let mut lab = path(seed, 20, 40, 4.0).with_flow(with_urgent_messages(bulk_to_ours()));
-        let slow = RateLimit { bytes_per_second: 5 * MBIT, ..lab.bottleneck };
-        lab.changes = vec![(secs(3), slow), (secs(8), lab.bottleneck)];
-        let lab = lab.lasting(secs(12));
-        let flow = &lab.run().flows[0];
-            for (i, (bel, bytes)) in flow.beliefs.iter().zip(&flow.received).enumerate().skip(28).take(30) {
-                println!("{:.1}s {:9} got {:8} bw {:9} min {:?} loss {} win {:?} flight {}", i as f64 / 10.0, bel.0.state.unwrap().name(), bytes * 10, bel.0.bandwidth.unwrap_or(0), bel.0.min_rtt, bel.0.usual_loss_ppm, bel.1, bel.2);
-            }
-}
-#[test]
-fn probe_contest() {
-    let out = std::sync::Mutex::new(Vec::new());
-    for_each_seed(|seed| {
-        for starts in [(3, 0), (0, 0)] {
-            for law in [Law::Cubic, Law::Reno] {
-                for queue in [0.5, 1.0, 2.0] {
-                    let (share, ..) = contest(seed, law, queue, (secs(starts.0), secs(starts.1)));
-                    out.lock().unwrap().push((starts, format!("{law:?} {queue}"), (share * 100.0) as u32));
-                }
-            }
-        }
-    });
-    let mut all = out.into_inner().unwrap();
-    all.sort();
-    for group in all.chunk_by(|a, b| (a.0, &a.1) == (b.0, &b.1)) {
-        println!("== {:?} {} {:?}", group[0].0, group[0].1, group.iter().map(|g| g.2).collect::<Vec<_>>());
-    }
-}
-#[test]
-fn trace_contest() {
-    let arg = |name: &str, default: &str| std::env::var(name).unwrap_or(default.into());
-    let law = if arg("LAW", "Reno") == "Reno" { Law::Reno } else { Law::Cubic };
-    let start = |name: &str, d: &str| secs(arg(name, d).parse().unwrap());
-    let (share, all, report) = contest(arg("SEED", "2").parse().unwrap(), law, arg("Q", "1").parse().unwrap(), (start("OURS", "3"), start("TCP", "0")));
-    println!("== {share} {all}");
-    let flow = &report.flows[0];
-    let skip = flow.received.len() - flow.beliefs.len();
-    for (i, (bel, bytes)) in flow.beliefs.iter().zip(flow.received.iter().skip(skip)).enumerate() {
-        let i = i + skip;
-        println!("{:.1}s {:9} got {:8} tcp {:8} bw {:9} min {:?} win {:?} flight {}", i as f64 / 10.0, bel.0.state.unwrap().name(), bytes * 10, report.tcp[0][i] * 10, bel.0.bandwidth.unwrap_or(0), bel.0.min_rtt, bel.1, bel.2);
-    }
 }

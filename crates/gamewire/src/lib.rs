@@ -79,7 +79,8 @@ pub use self::{
     options::Options,
     sockets::{MAX_NAME_BYTES, ScopeObject, Sockets},
     status::{
-        ConnectionFlags, ConnectionInfo, DetailedStatus, LaneStatus, PathEstimate, QuickStatus, RealTimeStatus,
+        ConnectionFlags, ConnectionInfo, DetailedStatus, LaneStatus, PathEstimate, QuickStatus,
+        RealTimeStatus,
     },
 };
 

@@ -105,8 +105,13 @@ impl Connection {
             return None;
         }
         let session = self.session.as_mut()?;
-        let (len, segment_size) =
-            session.write_batch(now, out, max_datagrams.max(1), &mut self.queues, &self.receiver)?;
+        let (len, segment_size) = session.write_batch(
+            now,
+            out,
+            max_datagrams.max(1),
+            &mut self.queues,
+            &self.receiver,
+        )?;
         self.announce_room();
         Some(Transmit { destination, len, segment_size })
     }

@@ -8,11 +8,7 @@ mod tcp;
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use gamewire_proto::{
-    Time,
-    config::ConnectionConfig,
-    congestion::Estimate,
-    end::EndInfo,
-    endpoint::AcceptLimits,
+    Time, config::ConnectionConfig, congestion::Estimate, end::EndInfo, endpoint::AcceptLimits,
     lane::LaneConfig,
 };
 
@@ -202,7 +198,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(lab: &'a Lab) -> Self {
-        let mut world = World::new(lab.seed, ());
+        let mut world = World::untraced(lab.seed, ());
         let count = lab.flows.len() + lab.tcp.len();
         let mut routes = Vec::new();
         for index in 0..count {

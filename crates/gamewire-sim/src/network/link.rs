@@ -266,10 +266,14 @@ mod tests {
         let corrupt = PerMillion::percent(100);
         let mut link = Link::new(LinkConfig { corrupt, ..LinkConfig::default() });
         let mut rng = Rng::new(4);
-        assert_eq!(link.carry(T0, &[0x20; 8], None, &mut rng)[0].map(|arrival| arrival.flip), Some(None));
+        assert_eq!(
+            link.carry(T0, &[0x20; 8], None, &mut rng)[0].map(|arrival| arrival.flip),
+            Some(None)
+        );
         link.config.corrupts = Corrupts::Everything;
         assert!(
-            link.carry(T0, &[0x20; 8], None, &mut rng)[0].is_some_and(|arrival| arrival.flip.is_some())
+            link.carry(T0, &[0x20; 8], None, &mut rng)[0]
+                .is_some_and(|arrival| arrival.flip.is_some())
         );
     }
 

@@ -48,11 +48,10 @@ impl Bandwidth {
 
     /// Forgets all but the last `rounds` ended ones and the present one.
     pub(super) fn forget_older(&mut self, rounds: usize) {
-        let kept: u64 = (0..=rounds).map(|back| self.round_before(back)).max().unwrap_or(0);
-        if kept > 0 {
-            self.rounds = [0; WINDOW];
-            self.rounds[self.at] = kept;
-            self.best = kept;
+        let best = (0..=rounds).map(|back| self.rounds[self.index_before(back)]).max();
+        if best.is_some_and(|best| best > 0) {
+            (rounds + 1..WINDOW).for_each(|back| self.rounds[self.index_before(back)] = 0);
+            self.find_best();
         }
     }
 
@@ -61,8 +60,8 @@ impl Bandwidth {
         self.best
     }
 
-    fn round_before(&self, back: usize) -> u64 {
-        self.rounds[(self.at + WINDOW - back % WINDOW) % WINDOW]
+    fn index_before(&self, back: usize) -> usize {
+        (self.at + WINDOW - back % WINDOW) % WINDOW
     }
 
     fn find_best(&mut self) {

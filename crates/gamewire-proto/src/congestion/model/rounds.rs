@@ -18,8 +18,7 @@ pub(super) struct Rounds {
 impl Rounds {
     /// Whether this ack ends a round, and begins the next one.
     pub(super) fn on_acked(&mut self, now: Time, sample: &AckSample) -> bool {
-        let ends =
-            sample.prior_delivered >= self.delivered && now.since(self.started) >= MIN_ROUND;
+        let ends = sample.prior_delivered >= self.delivered && now.since(self.started) >= MIN_ROUND;
         if ends {
             self.started = now;
             self.delivered = sample.delivered;
