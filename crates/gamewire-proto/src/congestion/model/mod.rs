@@ -5,7 +5,7 @@
 //! a loss at a full queue is congestion, one on an empty path is chance. It keeps its own queue
 //! shorter than [`Delay::allowance`]; where a queue stays though it sends no faster than the path
 //! delivers, somebody else fills it, and it competes as TCP would ([`State::Rivalry`]).
-//! `docs/decisions/0004-congestion-control.md` has the reasons and the measurements.
+//! `docs/decisions/0005-congestion-control.md` has the reasons and the measurements.
 
 mod bandwidth;
 mod delay;
