@@ -383,9 +383,11 @@ impl SendLane {
             };
             self.stream.begin(message.number, self.seen.number, message.payload);
         }
-        let repeated = self.stream.repeatable(packet.repeat);
+        // One segment holds both, so new bytes leave the rest of its room to what goes once more.
+        let spare = (fits.min(packet.limits.max_segment) as u64).checked_sub(self.stream.unsent());
         let whole = self.stream.unsent() <= max;
-        let repeated = if whole { repeated } else { 0 };
+        let spare = spare.filter(|_| whole).unwrap_or(0);
+        let repeated = self.stream.repeatable(packet.repeat.min(spare));
         let range = self.stream.write_new(self.index, max, repeated, writer).ok_or(Stop::NoRoom)?;
         packet.repeat -= repeated;
         packet.limits.spend(range.end - range.start - repeated);
