@@ -229,7 +229,8 @@ enum {
     k_ESteamNetworkingConfig_FakePacketReorder_Time = 8,
     // Bytes that may wait to be sent for the first time; a message beyond it is given back.
     k_ESteamNetworkingConfig_SendBufferSize = 9,
-    // Slowest rate that the congestion control may choose. Equal to `SendRateMax`: a fixed rate.
+    // Slowest rate that the congestion control may choose; it begins at 256 KiB/s. Equal to
+    // `SendRateMax`: a fixed rate.
     k_ESteamNetworkingConfig_SendRateMin = 10,
     // Fastest rate that the congestion control may choose; 2147483647 means no limit.
     k_ESteamNetworkingConfig_SendRateMax = 11,
@@ -286,7 +287,7 @@ enum {
     // What of the datagrams received passes at once after a pause.
     k_ESteamNetworkingConfig_FakeRateLimit_Recv_Burst = 45,
     // Bytes of messages that are unread or not yet whole; beyond it packets are dropped
-    // unacknowledged.
+    // unacknowledged. Between Gamewire peers it is the receive window, 4 MiB if not set.
     k_ESteamNetworkingConfig_RecvBufferSize = 47,
     // Messages that are unread; beyond it packets are dropped unacknowledged.
     k_ESteamNetworkingConfig_RecvBufferMessages = 48,

@@ -97,6 +97,9 @@ impl TrafficLog {
                 let latest = ack.latest;
                 tracing::trace!(target: PACKET_DECODE, connection, latest, "ack");
             }
+            Frame::Room { bytes } => {
+                tracing::trace!(target: PACKET_DECODE, connection, bytes, "room");
+            }
             Frame::Reliable(segment) => {
                 let (lane, position) = (segment.lane, segment.position);
                 let bytes = segment.data.len();

@@ -85,7 +85,8 @@ pub use self::{
     signaling::{ConnectionSignaling, MAX_VIRTUAL_PORT, P2pError, SignalingRecvContext},
     sockets::{MAX_NAME_BYTES, ScopeObject, Sockets},
     status::{
-        ConnectionFlags, ConnectionInfo, DetailedStatus, LaneStatus, QuickStatus, RealTimeStatus,
+        ConnectionFlags, ConnectionInfo, DetailedStatus, LaneStatus, PathEstimate, QuickStatus,
+        RealTimeStatus,
     },
 };
 

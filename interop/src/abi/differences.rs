@@ -24,6 +24,9 @@ pub const DECLARED: &[Declared] = &[
     declared("connect", "connect.address_zero", CONNECT_ZERO),
     declared("closing", "listen.client*", CLOSE_LISTEN),
     declared("closing", "listen.server.1", CLOSE_LISTEN),
+    declared("config", "value.10.default", SEND_RATE_DEFAULT),
+    declared("config", "value.11.default", SEND_RATE_DEFAULT),
+    declared("config", "limit.10.reset", SEND_RATE_DEFAULT),
     declared("config", "limit.10.2147483647.value", SEND_RATE_MAX),
     declared("config", "int.string_trailing*", PARSE_NUMBER),
     declared("config", "int64.string_trailing*", PARSE_NUMBER),
@@ -64,6 +67,7 @@ const PARSE_ADDRESS: &str = "parsing `1.2.3.4:garbage` as an address";
 const PARSE_NUMBER: &str = "parsing a number with something behind it, or too large for its type";
 const PIPE_SIZE: &str = "message of more than 512 KiB through a socket pair";
 const RESET_IDENTITY: &str = "`ResetIdentity` without an identity";
+const SEND_RATE_DEFAULT: &str = "default of `SendRateMin` and `SendRateMax`";
 const SEND_RATE_MAX: &str = "upper end of `SendRateMin` and `SendRateMax`";
 
 impl Declared {

@@ -146,7 +146,7 @@ impl Connection {
         }
         let rate = match &self.session {
             Some(session) => session.controller.pacing_rate(),
-            None => Some(u64::from(self.config.send.rate_min)),
+            None => self.config.send.initial_rate(),
         };
         let (lane, bytes, reliable) = (message.lane, message.payload.len(), message.reliable);
         let report = self.queues.enqueue(now, message, rate).map_err(SendError::Refused)?;
@@ -190,7 +190,10 @@ impl Connection {
     }
 
     /// Changes limits and rates of a live connection.
-    pub fn reconfigure(&mut self, send: SendConfig, receive: ReceiveLimits) {
+    pub fn reconfigure(&mut self, send: SendConfig, mut receive: ReceiveLimits) {
+        if self.peer.receive_window.is_some() {
+            receive.buffer_bytes = receive.window();
+        }
         self.queues.set_config(send.clone());
         self.receiver.set_limits(receive.clone());
         if let Some(session) = &mut self.session {

@@ -11,7 +11,7 @@ use gamewire_wire::{
 };
 use prost::Message as _;
 
-use super::session::Session;
+use super::{session::Session, window::Told};
 use crate::{
     Time,
     acks::{AckNeed, Freshness, MAX_ACK_DELAY, SequenceEvent},
@@ -204,6 +204,7 @@ impl Session {
     ) -> Result<Contents, Unusable> {
         let mut reader = FrameReader::new(plaintext, number);
         let mut contents = Contents { need: AckNeed::None, keep: true };
+        let mut told = Told::default();
         let last_sent = self.recovery.last_sent();
         receiver.begin_packet();
         loop {
@@ -212,6 +213,9 @@ impl Session {
                 return Err(Unusable::Odd(DropReason::Malformed));
             };
             let Some(frame) = frame else {
+                if let Some(room) = self.window.on_told(now, number, told) {
+                    queues.set_receive_window(room);
+                }
                 return Ok(contents);
             };
             self.log.frame(&frame);
@@ -224,6 +228,14 @@ impl Session {
                     let outcome = self.recovery.on_ack(now, &ack, queues, &mut *self.controller);
                     self.after_ack(now, ack.latest, outcome)?;
                     self.stats.on_ack_frame(now, ack.latest, ack.blocks());
+                    told.acked = true;
+                    Accepted::Yes
+                }
+                Frame::Room { bytes } => {
+                    if self.traits.features & extensions::RECEIVE_WINDOW == 0 {
+                        return Err(Unusable::Odd(DropReason::Malformed));
+                    }
+                    told.room = Some(bytes);
                     Accepted::Yes
                 }
                 Frame::Reliable(segment) => {

@@ -15,9 +15,11 @@ mod early;
 mod goodbye;
 mod intake;
 mod phase;
+mod repeats;
 mod session;
 mod status;
 mod transmit;
+mod window;
 
 use std::{collections::VecDeque, net::SocketAddr};
 
@@ -160,6 +162,10 @@ impl Connection {
     fn begin_session(&mut self, now: Time, agreement: Agreement, entropy: &mut dyn Entropy) {
         self.remote_id = agreement.remote_id;
         self.peer = agreement.peer.clone();
+        if agreement.peer.receive_window.is_some() {
+            self.config.receive.buffer_bytes = self.config.receive.window();
+            self.receiver.set_limits(self.config.receive.clone());
+        }
         let session = Session::new(now, self.local_id, agreement, &self.config, entropy);
         self.queues.set_peer(session.peer_limits());
         self.session = Some(Box::new(session));
@@ -279,14 +285,19 @@ impl Connection {
         TrafficLog { connection: self.local_id, levels: self.config.log }
     }
 
-    /// Whether complete messages wait inside for the application to take others.
+    /// Whether complete messages wait inside, or the peer with its data, for the application to take
+    /// others.
     pub fn messages_held_back(&self) -> bool {
         self.receiver.holds_back()
+            || self.session.as_ref().is_some_and(|session| session.window.is_tight())
     }
 
     /// The application took messages out: their room is free again.
     pub fn messages_consumed(&mut self, messages: usize, bytes: usize) {
         self.receiver.consumed(messages, bytes);
+        if let Some(session) = &mut self.session {
+            session.window.on_consumed(self.receiver.room());
+        }
     }
 
     /// When [`Connection::handle_timeout`] or [`Connection::poll_transmit`] wants to be called next.

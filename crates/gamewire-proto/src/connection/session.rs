@@ -6,17 +6,17 @@ use std::time::Duration;
 use gamewire_crypto::{Entropy, Opener, Sealer};
 use gamewire_wire::udp;
 
-use super::{early::EarlyPacket, intake::Fatal, transmit::Outgoing};
+use super::{early::EarlyPacket, intake::Fatal, transmit::Outgoing, window::ReceiveWindow};
 use crate::{
     Time,
     acks::ReceivedPackets,
     config::{ConnectionConfig, SendConfig},
-    congestion::{CongestionController, FixedRate, Pacer},
+    congestion::{self, CongestionController, Pacer},
     drops::DropCounters,
     handshake::{Agreement, ConnectOkAgain},
     log::TrafficLog,
     receive::Receiver,
-    recovery::Recovery,
+    recovery::{Probe, Recovery},
     send::{PeerLimits, SendQueues},
     stats::{LinkStats, SendReason, StatsAction},
 };
@@ -51,6 +51,7 @@ pub(super) struct Session {
     pub(super) log: TrafficLog,
     pub(super) odd_packets: u32,
     pub(super) outgoing: Outgoing,
+    pub(super) window: ReceiveWindow,
 }
 
 impl Session {
@@ -62,7 +63,7 @@ impl Session {
         entropy: &mut dyn Entropy,
     ) -> Self {
         let rtt = agreement.ping_us.map(Duration::from_micros);
-        let controller = FixedRate::new(&config.send, rtt);
+        let controller = congestion::controller(&config.send, rtt);
         let mut stats = LinkStats::new(now, entropy.next_u32());
         let mut recovery = Recovery::new(agreement.first_packet_number);
         if let Some(rtt) = rtt {
@@ -77,11 +78,12 @@ impl Session {
                 protocol_version: agreement.peer.protocol_version,
                 features: agreement.peer.features,
             },
+            window: ReceiveWindow::new(now, agreement.peer.receive_window, &config.receive),
             connect_ok: agreement.connect_ok,
             acks: ReceivedPackets::new(agreement.first_packet_number - 1),
             recovery,
-            pacer: Pacer::new(now, &controller),
-            controller: Box::new(controller),
+            pacer: Pacer::new(now, &*controller),
+            controller,
             stats,
             early: EarlyPacket::default(),
             early_window: config.receive.out_of_order_window,
@@ -95,7 +97,16 @@ impl Session {
 
     /// What the send queues must know of the peer.
     pub(super) fn peer_limits(&self) -> PeerLimits {
-        PeerLimits { features: self.traits.features, ..PeerLimits::default() }
+        let limits = PeerLimits { features: self.traits.features, ..PeerLimits::default() };
+        match self.window.remote {
+            // One window for all lanes takes the place of what each may have towards Valve's.
+            Some(window) => PeerLimits {
+                receive_window: window,
+                max_unacked_reliable_per_lane: u64::MAX,
+                ..limits
+            },
+            None => limits,
+        }
     }
 
     pub(super) fn connect_ok_again(&self, timestamp: Option<u64>, limit: usize) -> Option<Vec<u8>> {
@@ -129,6 +140,10 @@ impl Session {
             let (packets, bytes) = self.recovery.take_timer_losses();
             self.log.lost(packets, bytes);
         }
+        if self.window_question(queues).is_some_and(|at| now >= at) {
+            self.window.asked(now);
+            self.outgoing.probe(Probe { packets: 1 });
+        }
         queues.drop_expired(now);
         match self.stats.on_timeout(now) {
             StatsAction::Nothing => {}
@@ -157,15 +172,30 @@ impl Session {
             self.stats.timeout_deadline(timeout),
             self.next_send(now, queues),
             queues.expiry_deadline(),
+            self.window_question(queues),
         ]
         .into_iter()
         .flatten()
         .min()
     }
 
+    /// When to ask a peer whether it still has no room. Its word that it has may be lost, and where
+    /// nothing of ours is on its way, nothing else would find that out.
+    fn window_question(&self, queues: &SendQueues) -> Option<Time> {
+        let waits = queues.peer_is_full() && self.recovery.bytes_in_flight() == 0;
+        waits.then(|| self.window.next_question(self.recovery.pto()))
+    }
+
     /// The configured rates changed.
     pub(super) fn reconfigure(&mut self, config: &SendConfig) {
-        self.controller.set_config(config);
+        if config.is_fixed_rate() == self.controller.estimate().state.is_none() {
+            self.controller.set_config(config);
+        } else {
+            // Whether the rate is fixed has changed, and with it who decides.
+            let rtt = self.recovery.rtt();
+            let measured = rtt.is_measured().then(|| rtt.smoothed_rtt());
+            self.controller = congestion::controller(config, measured);
+        }
     }
 
     /// Whether the peer has been silent for too long.

@@ -544,7 +544,8 @@ impl Recovery {
             self.holes.declare_lost(now);
         }
         lost.bytes_in_flight = self.bytes_in_flight;
-        if lost.bytes > 0 {
+        // What a full receiver refuses says nothing about the path.
+        if lost.bytes > 0 && !queues.peer_is_full() {
             controller.on_lost(now, &lost);
         }
         lost

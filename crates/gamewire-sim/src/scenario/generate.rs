@@ -128,7 +128,7 @@ fn setup(rng: &mut Rng, unencrypted: u8, heavy: bool) -> SideSetup {
     let (low, high) = rng.pick(&[
         (64 << 10, 64 << 10),
         (256 << 10, 256 << 10),
-        (256 << 10, 256 << 10),
+        (1024, UNLIMITED_RATE),
         (1 << 20, 1 << 20),
         (128 << 10, 8 << 20),
         (16 << 20, 16 << 20),

@@ -10,6 +10,10 @@ use gamewire_proto::{
 use super::{ConfigData, ConfigId, ScopeValues};
 use crate::fake_network::{FakeDirectionConfig, FakeNetworkConfig};
 
+/// Receive window towards peers that keep to it, in bytes, where `RecvBufferSize` is not set: its
+/// default of 1 MiB would bound the rate of a long or fast path.
+const DEFAULT_WINDOW: usize = 4 << 20;
+
 impl ScopeValues {
     /// What the machines of a connection need. Once a trusted root is configured, peers whom nobody
     /// vouches for are refused by default; an explicit value in any scope wins.
@@ -42,9 +46,12 @@ impl ScopeValues {
 
     fn receive_limits(&self) -> ReceiveLimits {
         let max_message_bytes = self.count(ConfigId::RecvMaxMessageSize);
+        // A buffer smaller than the largest message could never take that message.
+        let buffer_bytes = self.count(ConfigId::RecvBufferSize).max(max_message_bytes);
+        let chosen = self.explicit(ConfigId::RecvBufferSize).is_some();
         ReceiveLimits {
-            // A buffer smaller than the largest message could never take that message.
-            buffer_bytes: self.count(ConfigId::RecvBufferSize).max(max_message_bytes),
+            buffer_bytes,
+            window_bytes: (!chosen).then_some(DEFAULT_WINDOW.max(buffer_bytes)),
             buffer_messages: self.count(ConfigId::RecvBufferMessages),
             max_message_bytes,
             max_segments_per_packet: self.count(ConfigId::RecvMaxSegmentsPerPacket),

@@ -119,10 +119,11 @@ config_values! {
     FakePacketReorderTime(i32) = 8 "FakePacketReorder_Time": int32(15, 0, 5000), Milliseconds, Global, Free, Editable;
     /// Bytes that may wait to be sent for the first time; a message beyond it is given back.
     SendBufferSize(i32) = 9 "SendBufferSize": int32(524_288, 4096, 0x1000_0000), Bytes, Connection, Free, Editable;
-    /// Slowest rate that the congestion control may choose. Equal to `SendRateMax`: a fixed rate.
-    SendRateMin(i32) = 10 "SendRateMin": int32(262_144, 1024, i32::MAX), BytesPerSecond, Connection, Free, Editable;
+    /// Slowest rate that the congestion control may choose; it begins at 256 KiB/s. Equal to
+    /// `SendRateMax`: a fixed rate.
+    SendRateMin(i32) = 10 "SendRateMin": int32(1024, 1024, i32::MAX), BytesPerSecond, Connection, Free, Editable;
     /// Fastest rate that the congestion control may choose; 2147483647 means no limit.
-    SendRateMax(i32) = 11 "SendRateMax": int32(262_144, 1024, i32::MAX), BytesPerSecond, Connection, Free, Editable;
+    SendRateMax(i32) = 11 "SendRateMax": int32(i32::MAX, 1024, i32::MAX), BytesPerSecond, Connection, Free, Editable;
     /// How long a small message waits for others to share its packet.
     NagleTime(i32) = 12 "NagleTime": int32(5000, 0, 20_000), Microseconds, Connection, Free, Editable;
     /// Up to which level round-trip times and acks are logged: 6 each measurement, 7 each ack frame.
@@ -174,7 +175,8 @@ config_values! {
     FakeRateLimitRecvRate(i32) = 44 "FakeRateLimit_Recv_Rate": int32(0, 0, 0x4000_0000), BytesPerSecond, Global, Free, Editable;
     /// What of the datagrams received passes at once after a pause.
     FakeRateLimitRecvBurst(i32) = 45 "FakeRateLimit_Recv_Burst": int32(16_384, 0, 0x10_0000), Bytes, Global, Free, Editable;
-    /// Bytes of messages that are unread or not yet whole; beyond it packets are dropped unacknowledged.
+    /// Bytes of messages that are unread or not yet whole; beyond it packets are dropped
+    /// unacknowledged. Between Gamewire peers it is the receive window, 4 MiB if not set.
     RecvBufferSize(i32) = 47 "RecvBufferSize": int32(1_048_576, 4096, 0x1000_0000), Bytes, Connection, Free, Editable;
     /// Messages that are unread; beyond it packets are dropped unacknowledged.
     RecvBufferMessages(i32) = 48 "RecvBufferMessages": int32(1000, 2, 0x1000_0000), Messages, Connection, Free, Editable;

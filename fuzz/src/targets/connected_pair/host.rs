@@ -51,6 +51,7 @@ impl Options {
         let small = bits & 4 != 0;
         let receive = ReceiveLimits {
             buffer_bytes: if small { 2048 + usize::from(input.u16()) } else { 1 << 20 },
+            window_bytes: None,
             buffer_messages: if small { 1 + input.below(64) } else { 1000 },
             max_message_bytes: MAX_MESSAGE,
             max_segments_per_packet: if small { 8 } else { 1300 },
