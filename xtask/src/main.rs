@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod codegen;
 mod commands;
 mod dist;
@@ -76,6 +77,8 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Measure Gamewire beside other libraries; `cargo xtask bench -- --help` lists what can be chosen
+    Bench(bench::Options),
     /// Fuzz one target with cargo-fuzz on a nightly toolchain
     Fuzz {
         /// Name of the target, see fuzz/
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Command::Interop { arguments } => commands::interop(&arguments),
         Command::Abi { arguments } => commands::abi(&arguments),
         Command::Sim { minutes, seed } => commands::sim(minutes, seed),
+        Command::Bench(options) => bench::run(&options),
         Command::Fuzz { target, seconds } => commands::fuzz(&target, seconds),
     };
     match result {

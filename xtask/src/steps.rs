@@ -61,6 +61,11 @@ pub(crate) const STEPS: &[Step] = &[
         "cargo xtask test --only system-packages",
     ),
     cargo("format", "every file is formatted", &["fmt", "--all", "--", "--check"]),
+    cargo(
+        "format-bench",
+        "nor are those of the bench left out",
+        &["fmt", "--manifest-path", "bench/Cargo.toml", "--", "--check"],
+    ),
     call("tidy", "the structure of the repository", tidy::run, "cargo xtask tidy"),
     call(
         "codegen",

@@ -23,22 +23,34 @@ const PACKAGES: [(&str, &str); 15] = [
     ("iputils-ping", "to see that a namespace is up"),
 ];
 
+/// What the full bench needs beyond that.
+const BENCH_PACKAGES: [(&str, &str); 1] = [("libenet-dev", "a library to compare with")];
+
 /// Makes sure that every package is there.
 pub(crate) fn ensure() -> anyhow::Result<()> {
+    ensure_all(&PACKAGES)
+}
+
+/// Makes sure that what only the bench needs is there.
+pub(crate) fn ensure_for_bench() -> anyhow::Result<()> {
+    ensure_all(&BENCH_PACKAGES)
+}
+
+fn ensure_all(packages: &[(&str, &str)]) -> anyhow::Result<()> {
     if !process::succeeds("dpkg-query", &["--version"]) {
         println!("not a Debian system; these must be there under the names of yours:");
-        for (package, reason) in PACKAGES {
+        for (package, reason) in packages {
             println!("  {package}: {reason}");
         }
         return Ok(());
     }
-    let missing: Vec<&str> = PACKAGES
+    let missing: Vec<&str> = packages
         .iter()
         .map(|(package, _)| *package)
         .filter(|package| !installed(package))
         .collect();
     if missing.is_empty() {
-        println!("all {} packages are installed", PACKAGES.len());
+        println!("all {} packages are installed", packages.len());
         return Ok(());
     }
     println!("missing: {}", missing.join(" "));
@@ -99,9 +111,10 @@ mod tests {
 
     #[test]
     fn packages_are_named_once() {
-        let mut names: Vec<&str> = PACKAGES.iter().map(|(package, _)| *package).collect();
+        let mut names: Vec<&str> =
+            PACKAGES.iter().chain(&BENCH_PACKAGES).map(|(package, _)| *package).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), PACKAGES.len());
+        assert_eq!(names.len(), PACKAGES.len() + BENCH_PACKAGES.len());
     }
 }

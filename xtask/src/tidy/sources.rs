@@ -13,11 +13,13 @@ const MAX_LINES: usize = 800;
 const LONG_FILES: [(&str, &str); 0] = [];
 
 /// Where `unsafe` may be written, each with the boundary that needs it.
-const UNSAFE_PLACES: [(&str, &str); 4] = [
+const UNSAFE_PLACES: [(&str, &str); 6] = [
     ("crates/gamewire/src/io/", "system calls for UDP"),
     ("crates/gamewire/tests/allocations.rs", "an allocator that counts"),
     ("crates/gamewire-capi/", "the C and C++ interface"),
     ("interop/valve-peer/", "the C interface of Valve's library"),
+    ("bench/peers/valve/", "the same"),
+    ("bench/peers/enet/", "the C interface of ENet"),
 ];
 
 /// Crates whose root cannot forbid unsafe code, because one of their modules needs it.
@@ -39,7 +41,7 @@ const OUTSIDE: [&str; 6] =
     ["Instant::now", "SystemTime::now", "thread::sleep", "UdpSocket", "TcpStream", "thread::spawn"];
 
 /// Where tests run against real peers in real time.
-const REAL_TIME: [&str; 2] = ["interop/", "xtask/"];
+const REAL_TIME: [&str; 3] = ["interop/", "xtask/", "bench/"];
 
 /// Words that say nothing about the thing they end.
 const EMPTY_WORDS: [&str; 7] =

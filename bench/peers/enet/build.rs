@@ -1,0 +1,5 @@
+//! Links the ENet of the system.
+
+fn main() {
+    println!("cargo:rustc-link-lib=enet");
+}

@@ -1,0 +1,29 @@
+//! What is set, by name.
+
+use anyhow::bail;
+use gamewire::Config;
+
+/// No limit, in bytes per second.
+const NO_LIMIT: i32 = i32::MAX;
+/// Buffers of the setting `unlimited`, in bytes.
+const BUFFER_BYTES: i32 = 4 << 20;
+/// Unread messages of the setting `unlimited`.
+const BUFFER_MESSAGES: i32 = 1 << 20;
+
+/// Settings of connections and listen sockets.
+///
+/// - `defaults`: nothing is set.
+/// - `unlimited`: no congestion control (`SendRateMin` = `SendRateMax` = no limit) and larger buffers.
+pub(crate) fn options(name: &str) -> anyhow::Result<Vec<Config>> {
+    Ok(match name {
+        "defaults" => Vec::new(),
+        "unlimited" => vec![
+            Config::SendRateMin(NO_LIMIT),
+            Config::SendRateMax(NO_LIMIT),
+            Config::SendBufferSize(BUFFER_BYTES),
+            Config::RecvBufferSize(BUFFER_BYTES),
+            Config::RecvBufferMessages(BUFFER_MESSAGES),
+        ],
+        _ => bail!("no settings are called {name}"),
+    })
+}
