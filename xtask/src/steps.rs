@@ -64,7 +64,7 @@ pub(crate) const STEPS: &[Step] = &[
     cargo(
         "format-bench",
         "nor are those of the bench left out",
-        &["fmt", "--manifest-path", "bench/Cargo.toml", "--", "--check"],
+        &["fmt", "--all", "--manifest-path", "bench/Cargo.toml", "--", "--check"],
     ),
     call("tidy", "the structure of the repository", tidy::run, "cargo xtask tidy"),
     call(
