@@ -78,4 +78,6 @@ targets! {
     endpoint,
     /// Two whole connections over a bad network.
     connected_pair,
+    /// A whole handshake whose datagrams are lost, repeated, swapped, altered and replayed.
+    handshake,
 }

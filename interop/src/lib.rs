@@ -1,4 +1,5 @@
-//! The interop matrix: our library and Valve's C++ library talk to each other, in both roles.
+//! The interop matrix: our library and Valve's C++ library talk to each other, in both roles. And
+//! [`abi`]: our shared library stands in for Valve's.
 //!
 //! Valve's library runs in a process of its own, `gamewire-valve-peer`, and is driven over its
 //! standard input ([`driver`]); ours runs here ([`ours`]). A [`stage`] is one of each; a [`cell`] is
@@ -10,6 +11,7 @@
 //! could not run has failed.
 #![forbid(unsafe_code)]
 
+pub mod abi;
 pub mod cell;
 pub mod content;
 pub mod driver;

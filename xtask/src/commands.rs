@@ -9,7 +9,7 @@ use crate::{process, workspace};
 
 /// What the release build of the suite consists of: one call of cargo, so that shared crates are built once.
 pub(crate) const RELEASE_BUILD: &[&str] =
-    &["build", "--release", "-p", "gamewire-cli", "-p", "gamewire-interop"];
+    &["build", "--release", "-p", "gamewire-capi", "-p", "gamewire-cli", "-p", "gamewire-interop"];
 
 /// Valve's library is always built optimised, so the peer of the development profile serves, and
 /// its C++ is compiled once.
@@ -30,11 +30,21 @@ pub(crate) fn release_program(name: &str) -> anyhow::Result<PathBuf> {
 
 /// `cargo xtask interop`: the matrix, printed as it runs.
 pub(crate) fn interop(arguments: &[String]) -> anyhow::Result<()> {
+    beside_valve("interop-matrix", arguments)
+}
+
+/// `cargo xtask abi`: programs compiled for Valve's library, with ours in its place.
+pub(crate) fn abi(arguments: &[String]) -> anyhow::Result<()> {
+    beside_valve("abi", arguments)
+}
+
+/// Runs a program of the release build that needs Valve's library.
+fn beside_valve(name: &str, arguments: &[String]) -> anyhow::Result<()> {
     process::run("cargo", VALVE_PEER_BUILD)?;
-    let program = release_program("interop-matrix")?;
+    let program = release_program(name)?;
     let mut command = process::command(&program.to_string_lossy(), &[]);
     command.args(arguments);
-    process::check("interop-matrix", command)
+    process::check(name, command)
 }
 
 /// `cargo xtask sim`: random worlds for a given time.

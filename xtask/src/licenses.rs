@@ -16,9 +16,9 @@ const MAX_NESTING: usize = 16;
 
 /// Checks all packages; with cargo-deny at hand, lets it look too.
 pub(crate) fn run() -> anyhow::Result<()> {
-    let allowed = allowed(&fs::read_to_string(workspace::root().join("deny.toml"))?)?;
+    let rules = fs::read_to_string(workspace::root().join("deny.toml"))?;
     let packages = workspace::packages()?;
-    let problems = problems(&packages, &allowed);
+    let problems = problems(&packages, &allowed(&rules)?, &exceptions(&rules)?);
     for problem in &problems {
         println!("{problem}");
     }
@@ -35,11 +35,15 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
 }
 
+fn section(text: &str) -> anyhow::Result<&str> {
+    let section = text.split("[licenses]").nth(1).context("deny.toml has no [licenses]")?;
+    Ok(section.split("\n[").next().unwrap_or(section))
+}
+
 /// The list `allow` in the section `[licenses]` of deny.toml.
 fn allowed(text: &str) -> anyhow::Result<BTreeSet<String>> {
-    let section = text.split("[licenses]").nth(1).context("deny.toml has no [licenses]")?;
-    let section = section.split("\n[").next().unwrap_or(section);
-    let list = section.split("allow = [").nth(1).context("[licenses] has no list `allow`")?;
+    let list =
+        section(text)?.split("allow = [").nth(1).context("[licenses] has no list `allow`")?;
     let list = list.split(']').next().context("the list `allow` has no end")?;
     let names = list
         .lines()
@@ -51,13 +55,33 @@ fn allowed(text: &str) -> anyhow::Result<BTreeSet<String>> {
     Ok(names.collect())
 }
 
-fn problems(packages: &[Package], allowed: &BTreeSet<String>) -> Vec<String> {
+/// The list `exceptions` in the same section: packages, each with one more license that it may have.
+fn exceptions(text: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let Some(list) = section(text)?.split("exceptions = [").nth(1) else { return Ok(Vec::new()) };
+    let mut exceptions = Vec::new();
+    for line in list.lines().map(str::trim).take_while(|line| *line != "]") {
+        let Some(rest) = line.strip_prefix("{ allow = [\"") else { continue };
+        let (license, rest) = rest.split_once("\"], crate = \"").context("not one license")?;
+        let (package, _) = rest.split_once('"').context("an exception has no end")?;
+        exceptions.push((package.to_owned(), license.to_owned()));
+    }
+    Ok(exceptions)
+}
+
+fn problems(
+    packages: &[Package],
+    allowed: &BTreeSet<String>,
+    exceptions: &[(String, String)],
+) -> Vec<String> {
     let mut problems = Vec::new();
     for package in packages {
+        let mut allowed = allowed.clone();
+        let own = exceptions.iter().filter(|(name, _)| *name == package.name);
+        allowed.extend(own.map(|(_, license)| license.clone()));
         let name = format!("{} {}", package.name, package.version);
         match &package.license {
             None => problems.push(format!("{name} names no license")),
-            Some(expression) => match satisfied(expression, allowed) {
+            Some(expression) => match satisfied(expression, &allowed) {
                 Ok(true) => {}
                 Ok(false) => problems.push(format!("{name} is under {expression}")),
                 Err(error) => problems.push(format!("{name}: `{expression}`: {error}")),
@@ -183,10 +207,22 @@ mod tests {
     }
 
     #[test]
+    fn an_exception_is_for_one_package() {
+        let text = "[licenses]\nallow = [\"MIT\"]\nexceptions = [\n  # why\n  { allow = [\"GPL\"], crate = \"a\" },\n]\n[bans]\n";
+        let exceptions = exceptions(text).unwrap();
+        assert_eq!(exceptions, [("a".to_owned(), "GPL".to_owned())]);
+        let mut packages = workspace::packages().unwrap();
+        packages.truncate(2);
+        packages[0].name = "a".to_owned();
+        packages.iter_mut().for_each(|package| package.license = Some("GPL".to_owned()));
+        assert_eq!(problems(&packages, &list(), &exceptions).len(), 1);
+    }
+
+    #[test]
     fn a_package_without_a_license_is_a_problem() {
         let mut packages = workspace::packages().unwrap();
         packages.truncate(1);
         packages[0].license = None;
-        assert_eq!(problems(&packages, &list()).len(), 1);
+        assert_eq!(problems(&packages, &list(), &[]).len(), 1);
     }
 }

@@ -8,6 +8,8 @@
 mod bench;
 mod codegen;
 mod commands;
+mod dist;
+mod header;
 mod licenses;
 mod process;
 mod smoke;
@@ -42,9 +44,27 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Generate the C header of gamewire-capi from its sources
+    Header {
+        /// Only say whether the committed output is up to date
+        #[arg(long)]
+        check: bool,
+    },
+    /// Lay out the C library, its header, pkg-config and CMake files as they are installed, and pack them
+    Dist {
+        /// Where to; the archive comes to lie beside it
+        #[arg(long, value_name = "DIR", default_value = dist::DEFAULT_FOLDER)]
+        out: std::path::PathBuf,
+    },
     /// Run the interop matrix with Valve's C++ library
     Interop {
         /// Arguments for the matrix itself
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run programs compiled for Valve's library with ours, and compare what they see
+    Abi {
+        /// Arguments for the comparison itself
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -75,7 +95,10 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Licenses => licenses::run(),
         Command::Codegen { check } => codegen::run(check),
+        Command::Header { check } => header::run(check),
+        Command::Dist { out } => dist::run(&out),
         Command::Interop { arguments } => commands::interop(&arguments),
+        Command::Abi { arguments } => commands::abi(&arguments),
         Command::Sim { minutes, seed } => commands::sim(minutes, seed),
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz { target, seconds } => commands::fuzz(&target, seconds),

@@ -5,7 +5,7 @@ use anyhow::bail;
 use crate::process;
 
 /// Each package with what needs it.
-const PACKAGES: [(&str, &str); 11] = [
+const PACKAGES: [(&str, &str); 15] = [
     ("cmake", "builds the C++ library of Valve for the interop matrix"),
     ("make", "the same"),
     ("g++", "the same"),
@@ -14,6 +14,10 @@ const PACKAGES: [(&str, &str); 11] = [
     ("libprotobuf-dev", "the same"),
     ("libssl-dev", "the same"),
     ("libclang-dev", "its bindings"),
+    ("valgrind", "runs programs with our shared library"),
+    ("python3", "runs an example with our shared library"),
+    ("mono-mcs", "compiles such an example in C#"),
+    ("mono-runtime", "runs it"),
     ("iproute2", "network namespaces of the interop matrix"),
     ("nftables", "packet loss inside these namespaces"),
     ("iputils-ping", "to see that a namespace is up"),

@@ -128,9 +128,13 @@ fn collect(folder: &Path, depth: usize, found: &mut Vec<SourceFile>) -> anyhow::
         .collect();
     for path in entries {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // A file in linked work trees.
+        if name == ".git" {
+            continue;
+        }
         if path.is_dir() {
             let output = name == "target" || name.starts_with("target-") || name == "artifacts";
-            if !output && name != ".git" {
+            if !output {
                 collect(&path, depth + 1, found)?;
             }
         } else if let Ok(text) = fs::read_to_string(&path) {
@@ -178,6 +182,6 @@ mod tests {
         let files = files().unwrap();
         assert!(files.iter().any(|file| file.path == "Cargo.toml"));
         assert!(!files.iter().any(|file| file.path.starts_with("target")));
-        assert!(!files.iter().any(|file| file.path.starts_with(".git/")));
+        assert!(!files.iter().any(|file| file.path == ".git" || file.path.starts_with(".git/")));
     }
 }

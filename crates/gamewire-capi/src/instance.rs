@@ -13,7 +13,10 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use gamewire::{HandleSpace, Identity, Options, Sockets, ThreadHook, config::ScopeValues};
+use gamewire::{
+    ConnectionHandle, HandleSpace, Identity, ListenSocketHandle, Options, PollGroupHandle, Sockets,
+    ThreadHook, config::ScopeValues,
+};
 
 use crate::vtables::{
     ISteamNetworkingMessages, ISteamNetworkingSockets, ISteamNetworkingUtils, MESSAGES, SOCKETS,
@@ -126,6 +129,31 @@ pub(crate) fn kill() {
 pub(crate) fn sockets(this: *const ISteamNetworkingSockets) -> Option<Arc<Sockets>> {
     let interface = INTERFACES.iter().find(|known| std::ptr::eq(&known.sockets, this))?;
     interface.running()
+}
+
+/// The instance behind a pointer, with the connection that a number stands for there; `None` if
+/// either cannot be.
+pub(crate) fn connection(
+    this: *const ISteamNetworkingSockets,
+    raw: u32,
+) -> Option<(Arc<Sockets>, ConnectionHandle)> {
+    Some((sockets(this)?, ConnectionHandle::from_raw(raw)?))
+}
+
+/// As [`connection`], for a listen socket.
+pub(crate) fn listen_socket(
+    this: *const ISteamNetworkingSockets,
+    raw: u32,
+) -> Option<(Arc<Sockets>, ListenSocketHandle)> {
+    Some((sockets(this)?, ListenSocketHandle::from_raw(raw)?))
+}
+
+/// As [`connection`], for a poll group.
+pub(crate) fn poll_group(
+    this: *const ISteamNetworkingSockets,
+    raw: u32,
+) -> Option<(Arc<Sockets>, PollGroupHandle)> {
+    Some((sockets(this)?, PollGroupHandle::from_raw(raw)?))
 }
 
 /// As [`sockets`], for a pointer to the messages interface.

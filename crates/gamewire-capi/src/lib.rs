@@ -4,7 +4,7 @@
 //! Every method is one exported flat function; the vtables list the same functions. What they do is
 //! the business of the crate `gamewire`. Here pointers become values and back, and nothing a caller
 //! passes may be believed: null, dead handles and numbers out of range get the documented answer,
-//! and a panic ends at [`boundary::guard`].
+//! and a panic ends at `boundary::guard`.
 //!
 //! Names are Valve's in this crate, and in no other.
 

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::congestion::INITIAL_RATE;
+
 /// Resolved configuration of one connection (api.md §3.8).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConnectionConfig {
@@ -24,6 +26,27 @@ pub struct ConnectionConfig {
     pub allow_without_auth_localhost: u8,
     /// `SendTimeSincePreviousPacket`: whether data packets tell when the previous one left.
     pub send_time_since_previous: bool,
+    /// What of its traffic is logged.
+    pub log: LogLevels,
+}
+
+/// `LogLevel_*`: up to which level each subject is logged, in Valve's numbers (api.md §3.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogLevels {
+    /// Round trips and acks.
+    pub ack_rtt: u8,
+    /// What is in packets.
+    pub packet_decode: u8,
+    /// Messages.
+    pub message: u8,
+    /// Packets lost, late or repeated.
+    pub packet_gaps: u8,
+}
+
+impl Default for LogLevels {
+    fn default() -> Self {
+        Self { ack_rtt: 4, packet_decode: 4, message: 4, packet_gaps: 4 }
+    }
 }
 
 /// Configuration of the sending half.
@@ -31,14 +54,17 @@ pub struct ConnectionConfig {
 pub struct SendConfig {
     /// `SendBufferSize`: bytes that may wait to be sent for the first time.
     pub buffer_bytes: usize,
-    /// `SendRateMin`, bytes per second.
+    /// `SendRateMin`, bytes per second: the congestion control goes no lower.
     pub rate_min: u32,
-    /// `SendRateMax`, bytes per second; `i32::MAX` means no limit.
+    /// `SendRateMax`, bytes per second; `i32::MAX` means no limit. Not above `rate_min`: that is the
+    /// rate, and nothing controls it.
     pub rate_max: u32,
     /// `NagleTime`: how long a small message waits for company.
     pub nagle_time: Duration,
     /// `MTU_PacketSize`: largest UDP payload sent, 200..=1300 bytes.
     pub mtu: usize,
+    /// Whether an unreliable message that is too large for that is refused instead of sent reliably.
+    pub refuse_large_unreliable: bool,
 }
 
 /// Limits of the receiving half; a remote peer cannot make us hold more.
@@ -46,6 +72,9 @@ pub struct SendConfig {
 pub struct ReceiveLimits {
     /// `RecvBufferSize`: bytes of partial and unread messages.
     pub buffer_bytes: usize,
+    /// The same where the peer knows of a receive window and fills it only as far as told; `None`:
+    /// [`ReceiveLimits::buffer_bytes`].
+    pub window_bytes: Option<usize>,
     /// `RecvBufferMessages`: unread messages.
     pub buffer_messages: usize,
     /// `RecvMaxMessageSize`: largest message accepted, bytes.
@@ -54,6 +83,27 @@ pub struct ReceiveLimits {
     pub max_segments_per_packet: usize,
     /// `OutOfOrderCorrectionWindowMicroseconds`: how long a packet that came early waits.
     pub out_of_order_window: Duration,
+}
+
+impl ReceiveLimits {
+    /// Bytes of partial and unread messages that a peer with knowledge of a window may cause.
+    pub fn window(&self) -> usize {
+        self.window_bytes.unwrap_or(self.buffer_bytes)
+    }
+}
+
+impl SendConfig {
+    /// Whether the configured bounds leave a congestion controller no choice.
+    pub fn is_fixed_rate(&self) -> bool {
+        self.rate_min >= self.rate_max
+    }
+
+    /// The rate that a connection begins with, bytes per second; `None`: no limit.
+    pub fn initial_rate(&self) -> Option<u64> {
+        let (min, max) = (u64::from(self.rate_min), u64::from(self.rate_max));
+        let unlimited = self.rate_min == UNLIMITED_RATE;
+        (!unlimited).then(|| INITIAL_RATE.min(max).max(min))
+    }
 }
 
 /// A rate of `i32::MAX` bytes per second stands for "no limit".
@@ -70,6 +120,7 @@ impl Default for ConnectionConfig {
             allow_without_auth: 2,
             allow_without_auth_localhost: 2,
             send_time_since_previous: false,
+            log: LogLevels::default(),
         }
     }
 }
@@ -78,10 +129,11 @@ impl Default for SendConfig {
     fn default() -> Self {
         Self {
             buffer_bytes: 512 * 1024,
-            rate_min: 256 * 1024,
-            rate_max: 256 * 1024,
+            rate_min: 1024,
+            rate_max: UNLIMITED_RATE,
             nagle_time: Duration::from_micros(5000),
             mtu: 1300,
+            refuse_large_unreliable: false,
         }
     }
 }
@@ -90,6 +142,7 @@ impl Default for ReceiveLimits {
     fn default() -> Self {
         Self {
             buffer_bytes: 1024 * 1024,
+            window_bytes: None,
             buffer_messages: 1000,
             max_message_bytes: 512 * 1024,
             max_segments_per_packet: 1300,

@@ -16,6 +16,7 @@ pub mod endpoint;
 pub mod event;
 pub mod handshake;
 pub mod lane;
+pub mod log;
 pub mod receive;
 pub mod recovery;
 pub mod send;

@@ -56,6 +56,7 @@ fixed_tests! {
     several_connections,
     half_second_lag,
     small_packets_fast,
+    few_segments,
     counters_16,
     counters_31,
     counters_32,

@@ -10,5 +10,9 @@ pub const RELIABLE_UNORDERED: u64 = 1 << 0;
 /// ([`SegmentKind::Sequenced`](crate::snp::SegmentKind::Sequenced)).
 pub const SEQUENCED: u64 = 1 << 1;
 
+/// The receiver tells how much reliable data it has room for ([`Frame::Room`](crate::snp::Frame)),
+/// and the sender sends no more.
+pub const RECEIVE_WINDOW: u64 = 1 << 2;
+
 /// Every feature this version knows.
-pub const ALL: u64 = RELIABLE_UNORDERED | SEQUENCED;
+pub const ALL: u64 = RELIABLE_UNORDERED | SEQUENCED | RECEIVE_WINDOW;

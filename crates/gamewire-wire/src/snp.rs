@@ -45,6 +45,12 @@ pub enum Frame<'a> {
     /// Part of a message of a delivery mode that only Gamewire peers know. Whether it was
     /// negotiated is for the connection to check.
     Extended(ExtendedSegment<'a>),
+    /// How much reliable data the peer has room for, beyond what the ack in this packet says that it
+    /// has. Whether that was negotiated is for the connection to check.
+    Room {
+        /// In bytes, of all lanes together.
+        bytes: u64,
+    },
 }
 
 /// Part of an unreliable message.

@@ -4,13 +4,22 @@
 //! ([`Authentication::set_certificate`]), made from a [`Authentication::certificate_request`] or with
 //! its private key inside. A source that fetches one adds its states to [`OwnCertificate`].
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use gamewire_crypto::{
     CertificateRequest, Entropy, SigningKey, Trust, TrustStore,
     cert::{InstallContext, InstalledCertificate, install},
 };
-use gamewire_proto::handshake::{Credentials, LocalParty};
+use gamewire_proto::{
+    Time,
+    handshake::{Credentials, LocalParty},
+};
 use gamewire_wire::{extensions, identity::Identity};
 
 pub use gamewire_crypto::cert::InstallError as CertificateError;
@@ -147,6 +156,16 @@ impl Authentication {
         }
     }
 
+    /// When the certificate that is good at `now_unix` expires, in Unix seconds.
+    pub(crate) fn coming_expiry(&self, now_unix: u64) -> Option<u64> {
+        match &self.certificate {
+            OwnCertificate::Installed(installed) => {
+                installed.expiry.filter(|&expiry| expiry > now_unix)
+            }
+            OwnCertificate::NotWanted | OwnCertificate::NoSource => None,
+        }
+    }
+
     /// A serialized `CMsgSteamDatagramCertificateRequest` for our key, which is made if there is
     /// none. Names our identity if it is settled.
     pub(crate) fn certificate_request(&mut self, entropy: &mut dyn Entropy) -> Vec<u8> {
@@ -204,6 +223,47 @@ impl Authentication {
             expected_identity: expected,
             features: extensions::ALL,
         }
+    }
+}
+
+/// Longest time between two looks at the wall clock while a certificate may expire: the clock may
+/// be set, and a machine may sleep.
+const MAX_LOOK_INTERVAL: Duration = Duration::from_secs(600);
+
+/// Nothing will expire.
+const NEVER: u64 = u64::MAX;
+
+/// When our certificate expires, for service threads to look at without a lock.
+#[derive(Debug)]
+pub(crate) struct ExpiryWatch {
+    unix_seconds: AtomicU64,
+}
+
+impl Default for ExpiryWatch {
+    fn default() -> Self {
+        Self { unix_seconds: AtomicU64::new(NEVER) }
+    }
+}
+
+impl ExpiryWatch {
+    /// Watches for another expiry, in Unix seconds; `None`: for none.
+    pub(crate) fn set(&self, expiry: Option<u64>) {
+        self.unix_seconds.store(expiry.unwrap_or(NEVER), Ordering::Release);
+    }
+
+    /// True once when the time has come.
+    pub(crate) fn take_due(&self, now_unix: u64) -> bool {
+        let expiry = self.unix_seconds.load(Ordering::Acquire);
+        let (taken, otherwise) = (Ordering::AcqRel, Ordering::Acquire);
+        expiry <= now_unix
+            && self.unix_seconds.compare_exchange(expiry, NEVER, taken, otherwise).is_ok()
+    }
+
+    /// When to look again; `None`: nothing will expire.
+    pub(crate) fn next_look(&self, now: Time, now_unix: u64) -> Option<Time> {
+        let expiry = self.unix_seconds.load(Ordering::Acquire);
+        let left = Duration::from_secs(expiry.saturating_sub(now_unix));
+        (expiry != NEVER).then(|| now + left.min(MAX_LOOK_INTERVAL))
     }
 }
 

@@ -17,7 +17,7 @@ use gamewire_proto::{
 };
 
 use crate::{
-    auth::Authentication,
+    auth::{Authentication, Availability, ExpiryWatch},
     config::ScopeValues,
     events::{Event, EventQueue, StatusChanged},
     handle::{ConnectionHandle, HandleTable},
@@ -56,6 +56,7 @@ pub(crate) struct Core {
     pub(crate) global: Arc<ScopeValues>,
     pub(crate) interface: Arc<ScopeValues>,
     pub(crate) auth: RwLock<Authentication>,
+    pub(crate) expiry: ExpiryWatch,
     pub(crate) workers: Vec<Arc<WorkerHandle>>,
     pub(crate) links: Mutex<Vec<std::sync::Weak<Link>>>,
 }
@@ -85,9 +86,16 @@ impl Core {
     }
 
     /// After any input: hands out messages and events, sends what is to be sent, sets the timer.
+    ///
+    /// That a connection is up is announced before its first message, and before the peer can learn
+    /// of it; that it ended, after its last message.
     pub(crate) fn settle(&self, slot: &Arc<Slot>, state: &mut SlotState, now: Time) {
+        if state.machine.state() == ConnectionState::Connected {
+            self.announce(slot, state);
+        }
         SCRATCH.with_borrow_mut(|scratch| {
             self.deliver(slot, state, now, &mut scratch.messages);
+            self.announce(slot, state);
             self.transmit(slot, state, now, &mut scratch.datagrams);
         });
         self.announce(slot, state);
@@ -202,7 +210,9 @@ impl Core {
         self.settle(slot, &mut state, now);
     }
 
-    fn announce(&self, slot: &Arc<Slot>, state: &mut SlotState) {
+    /// Queues the events that wait. Whoever tells the application a state does this first, under
+    /// the same lock, so that no state is seen whose change is not to be had.
+    pub(crate) fn announce(&self, slot: &Arc<Slot>, state: &mut SlotState) {
         loop {
             let Machine::Udp(machine) = &mut state.machine else { return };
             let Some(event) = machine.poll_event() else { return };
@@ -281,6 +291,19 @@ impl Core {
                 self.after_consuming(&slot, run);
             }
         }
+    }
+
+    /// Announces that our own certificate has expired, once it has. `None`: nothing is to come;
+    /// otherwise when to look again.
+    pub(crate) fn watch_expiry(&self, now: Time, now_unix: u64) -> Option<Time> {
+        if self.expiry.take_due(now_unix) {
+            let status = self.authentication().status(now_unix);
+            // Renewed in the meantime, there is nothing to say.
+            if status.availability == Availability::Previously {
+                self.events.push(Event::AuthenticationStatusChanged(status));
+            }
+        }
+        self.expiry.next_look(now, now_unix)
     }
 
     pub(crate) fn entropy(&self) -> SystemEntropy {

@@ -22,6 +22,10 @@ use tracing::{
 /// C interface.
 const TARGET_PREFIXES: [&str; 2] = ["gamewire", "GameNetworkingSockets"];
 
+/// Lines under these targets have levels of their own (`LogLevel_*`, `PacketTraceMaxBytes`): the
+/// limit of the function is not for them.
+const TRAFFIC_TARGET: &str = gamewire_proto::log::TRAFFIC_TARGET;
+
 thread_local! {
     /// Whether this thread is inside the user's function, whose own log lines must not call it.
     static IN_FUNCTION: Cell<bool> = const { Cell::new(false) };
@@ -115,7 +119,8 @@ struct Target {
 pub struct DebugOutput(Arc<RwLock<Target>>);
 
 impl DebugOutput {
-    /// Lines up to `limit` go to `function`.
+    /// Lines up to `limit` go to `function`, and besides, unless `limit` is [`DebugLevel::None`], what
+    /// `LogLevel_*` and `PacketTraceMaxBytes` ask for.
     pub fn new(
         limit: DebugLevel,
         function: impl Fn(DebugLevel, &str) + Send + Sync + 'static,
@@ -163,13 +168,18 @@ impl Subscriber for DebugOutput {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let limit = self.limit();
+        let target = metadata.target();
         metadata.is_event()
-            && TARGET_PREFIXES.iter().any(|prefix| metadata.target().starts_with(prefix))
-            && DebugLevel::from_tracing(*metadata.level()) <= self.limit()
+            && TARGET_PREFIXES.iter().any(|prefix| target.starts_with(prefix))
+            && (DebugLevel::from_tracing(*metadata.level()) <= limit
+                || (target.starts_with(TRAFFIC_TARGET) && limit > DebugLevel::None))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.limit().to_tracing_filter())
+        // Lines about traffic may be of any level.
+        let silent = self.limit() == DebugLevel::None;
+        Some(if silent { LevelFilter::OFF } else { LevelFilter::TRACE })
     }
 
     // Spans are not followed: `enabled` refuses them, so one id for all is never told apart.
@@ -258,7 +268,8 @@ impl From<SetGlobalDefaultError> for ForeignSubscriber {
 }
 
 /// Has the lines of the whole process up to `limit` go to `function`, in place of the function of an
-/// earlier call. [`DebugLevel::None`] ends it.
+/// earlier call. [`DebugLevel::None`] ends it. Lines about traffic (`LogLevel_*`,
+/// `PacketTraceMaxBytes`) come whatever else the limit is.
 ///
 /// # Errors
 /// The process has another `tracing` subscriber.

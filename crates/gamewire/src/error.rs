@@ -75,7 +75,8 @@ pub enum SendError {
     /// The connection has ended.
     #[error("the connection has ended")]
     NoConnection(Outgoing),
-    /// Larger than [`gamewire_proto::send::MAX_MESSAGE_BYTES`], or than the peer of a pipe takes.
+    /// Larger than [`gamewire_proto::send::MAX_MESSAGE_BYTES`], or than the peer of a pipe takes; or
+    /// too large to be unreliable where `RefuseLargeUnreliable` is set.
     #[error("the message is too large")]
     TooLarge(Outgoing),
     /// The lane was not configured.

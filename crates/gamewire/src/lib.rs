@@ -47,6 +47,7 @@ mod link;
 mod listen;
 mod message;
 mod options;
+mod packet_trace;
 mod pipe;
 mod poll_group;
 mod service;
@@ -84,7 +85,8 @@ pub use self::{
     signaling::{ConnectionSignaling, MAX_VIRTUAL_PORT, P2pError, SignalingRecvContext},
     sockets::{MAX_NAME_BYTES, ScopeObject, Sockets},
     status::{
-        ConnectionFlags, ConnectionInfo, DetailedStatus, LaneStatus, QuickStatus, RealTimeStatus,
+        ConnectionFlags, ConnectionInfo, DetailedStatus, LaneStatus, PathEstimate, QuickStatus,
+        RealTimeStatus,
     },
 };
 

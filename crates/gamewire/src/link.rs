@@ -14,6 +14,7 @@ use gamewire_proto::Time;
 use crate::{
     fake_network::{Direction, FakeNetwork, FakeNetworkConfig, Verdict},
     io::{SendOutcome, Token, Transmit, UdpSocket},
+    packet_trace::PacketTrace,
     slot::Slot,
     worker::WorkerHandle,
 };
@@ -26,6 +27,7 @@ pub(crate) struct Link {
     pub(crate) worker: Arc<WorkerHandle>,
     fake_send: AtomicBool,
     fake_receive: AtomicBool,
+    trace: PacketTrace,
     fake: Mutex<FakeNetwork>,
     /// Connections whose datagrams the socket refused; the worker goes on with them.
     blocked: Mutex<Vec<Arc<Slot>>>,
@@ -45,6 +47,7 @@ impl Link {
             worker,
             fake_send: AtomicBool::new(false),
             fake_receive: AtomicBool::new(false),
+            trace: PacketTrace::default(),
             fake: Mutex::new(FakeNetwork::new(seed)),
             blocked: Mutex::default(),
         };
@@ -64,6 +67,17 @@ impl Link {
         self.fake_receive.store(fake.is_active(Direction::Recv), Ordering::Relaxed);
     }
 
+    /// Changes how much of each datagram is logged; negative: nothing.
+    pub(crate) fn configure_trace(&self, max_bytes: i32) {
+        self.trace.configure(max_bytes);
+    }
+
+    /// Logs a datagram that came in, if datagrams are to be logged.
+    #[inline]
+    pub(crate) fn trace_received(&self, remote: SocketAddr, datagram: &[u8]) {
+        self.trace.datagrams(Direction::Recv, remote, datagram, datagram.len());
+    }
+
     /// Whether received datagrams must pass the fake network.
     pub(crate) fn fakes_receiving(&self) -> bool {
         self.fake_receive.load(Ordering::Relaxed)
@@ -72,8 +86,11 @@ impl Link {
     /// Sends a batch, through the fake network where that is on.
     pub(crate) fn send(&self, now: Time, transmit: &Transmit<'_>) -> SendOutcome {
         if !self.fake_send.load(Ordering::Relaxed) {
-            return self.socket.try_send(transmit);
+            let outcome = self.socket.try_send(transmit);
+            self.trace.sent(transmit, outcome);
+            return outcome;
         }
+        self.trace.sent(transmit, SendOutcome::Sent);
         let size = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
         let mut earliest = None;
         for datagram in transmit.contents.chunks(size) {

@@ -8,7 +8,7 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
-use gamewire_proto::{Time, connection::Connection};
+use gamewire_proto::{Time, connection::Connection, event::ConnectionState};
 use gamewire_wire::identity::Identity;
 
 use crate::{
@@ -28,6 +28,16 @@ pub(crate) enum Machine {
     Udp(Box<Connection>),
     /// One end of a pair within the process.
     Pipe(PipeEnd),
+}
+
+impl Machine {
+    /// The application-visible state.
+    pub(crate) fn state(&self) -> ConnectionState {
+        match self {
+            Self::Udp(machine) => machine.state(),
+            Self::Pipe(pipe) => pipe.state(),
+        }
+    }
 }
 
 /// A batch that the socket refused, to be sent before anything else.

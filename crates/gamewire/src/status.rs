@@ -18,7 +18,7 @@ pub use self::{
     },
     flags::ConnectionFlags,
     link::{Distribution, LinkReport, LinkStatus, RecentStats, SequenceCounts, WholeTimeStats},
-    real_time::{LaneStatus, QuickStatus, RealTimeStatus},
+    real_time::{LaneStatus, PathEstimate, QuickStatus, RealTimeStatus},
 };
 use crate::{
     handle::ListenSocketHandle,

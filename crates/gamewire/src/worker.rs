@@ -378,10 +378,13 @@ impl Worker {
     }
 
     fn next_deadline(&mut self, core: &Core) -> Option<Time> {
+        let now = core.clock.now();
+        let expiry = core.watch_expiry(now, crate::clock::unix_seconds());
         if !self.unfinished.is_empty() {
-            return Some(core.clock.now());
+            return Some(now);
         }
-        self.timers.peek().map(|Reverse((deadline, _))| *deadline)
+        let timer = self.timers.peek().map(|Reverse((deadline, _))| *deadline);
+        timer.into_iter().chain(expiry).min()
     }
 
     fn wait(&mut self, core: &Core, deadline: Option<Time>) -> std::io::Result<()> {
@@ -435,6 +438,7 @@ impl Worker {
             let mut touched = Touched::default();
             let now = core.clock.now();
             let received = link.socket.recv(&mut self.batch, &core.clock, |remote, _, datagram| {
+                link.trace_received(remote, datagram);
                 if link.fakes_receiving() {
                     let verdict = link.fake().handle(now, Direction::Recv, remote, datagram);
                     if let Some(deadline) = link.fake().poll_timeout() {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use common::*;
-use gamewire::{Config, ConnectionState, Outgoing, SendFlags};
+use gamewire::{Config, ConfigId, ConnectionState, Outgoing, ScopeObject, SendError, SendFlags};
 
 #[test]
 fn a_filter_refuses_before_anything_is_made() {
@@ -90,6 +90,23 @@ fn a_slow_consumer_keeps_its_connection_and_gets_everything() {
         }
     }
     assert_eq!(next, 1000);
+}
+
+#[test]
+fn large_unreliable_messages_are_refused_where_that_is_asked_for() {
+    let linked = linked("127.0.0.1", &[]);
+    let (client, connection) = (&linked.client, linked.at_client);
+    let large = Outgoing::new(connection, vec![7; 20_000], SendFlags::UNRELIABLE);
+    assert_eq!(client.send(large.clone()).unwrap(), 1, "as Valve's library does");
+    let (scope, id) = (ScopeObject::Connection(connection), ConfigId::RefuseLargeUnreliable);
+    client.set_config_value(scope, id, Some(1.into())).unwrap();
+    let refused = client.send(large).unwrap_err();
+    assert!(matches!(refused, SendError::TooLarge(_)), "{refused:?}");
+    assert_eq!(refused.to_result_code(), 8);
+    assert_eq!(refused.into_message().payload, vec![7; 20_000]);
+    client.send_message(connection, &[7; 20_000], SendFlags::RELIABLE).unwrap();
+    let received = receive(&linked.server, linked.at_server, 2);
+    assert!(received.iter().all(|message| message.reliable && message.payload.len() == 20_000));
 }
 
 #[test]

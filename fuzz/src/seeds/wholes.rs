@@ -102,6 +102,55 @@ fn certificates() -> Vec<Seed> {
     seeds
 }
 
+/// Handshakes that succeed, in trouble, and with each datagram altered in turn.
+fn handshakes() -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    for setup in 0u8..4 {
+        // Delivered one by one and accepted, with a message each way, and a close at the end.
+        let honest = join(&[&[setup], &[0, 0, 0, 13, 0, 14, 0x8e, 0, 0, 11, 0, 9, 0, 0, 15, 8, 0]]);
+        seeds.push(Seed::new("handshake", format!("honest-{setup}"), honest));
+        // Lost, doubled, swapped and replayed, from strangers too.
+        let mut troubled = vec![setup, 5, 0, 4, 0, 12, 130, 5, 1, 3, 1];
+        for step in 0u8..6 {
+            troubled.extend_from_slice(&[
+                9,
+                step,
+                0x43,
+                0,
+                13,
+                0,
+                10,
+                step / 2,
+                3,
+                1,
+                0,
+                12,
+                20,
+                14,
+            ]);
+        }
+        seeds.push(Seed::new("handshake", format!("troubled-{setup}"), troubled));
+        for altered in 0u8..4 {
+            for (how, change) in
+                [&[3, 0xff][..], &[0], &[1, 0x7a, 1, 2], &[2, 1]].iter().enumerate()
+            {
+                let mut input = vec![setup];
+                input.extend(std::iter::repeat_n(0, usize::from(altered)));
+                // From the twentieth byte on, where the content is.
+                input.extend_from_slice(&join(&[
+                    &[6, 0, 20 + altered * 9, 0],
+                    change,
+                    &[0, 13, 0],
+                ]));
+                input.extend_from_slice(&[0, 13, 14, 0x8e, 0, 0, 12, 200, 0, 0, 0]);
+                let name = format!("altered-{setup}-{altered}-{how}");
+                seeds.push(Seed::new("handshake", name, input));
+            }
+        }
+    }
+    seeds
+}
+
 /// Random instructions for every target, long enough to get anywhere.
 fn runs() -> Vec<Seed> {
     let mut seeds = Vec::new();
@@ -140,5 +189,6 @@ fn runs() -> Vec<Seed> {
         crowd.extend_from_slice(&[9, from, 12, 0, 1]);
     }
     seeds.push(Seed::new("endpoint", "crowd", crowd));
+    seeds.extend(handshakes());
     seeds
 }

@@ -89,7 +89,9 @@ fn is_extreme(frame: &Frame<'_>) -> bool {
     match frame {
         Frame::Unreliable(segment) => segment.message_number > 1 << 63,
         Frame::Extended(extended) => extended.segment.message_number > 1 << 63,
-        Frame::StopWaiting { .. } | Frame::Ack(_) | Frame::Reliable(_) => false,
+        Frame::StopWaiting { .. } | Frame::Ack(_) | Frame::Reliable(_) | Frame::Room { .. } => {
+            false
+        }
     }
 }
 
@@ -112,6 +114,7 @@ fn check(frame: &Frame<'_>, packet_number: u64) {
             assert!(segment.position >= 1);
             assert!(segment.position.checked_add(segment.data.len() as u64).is_some());
         }
+        Frame::Room { .. } => {}
     }
 }
 
@@ -144,6 +147,7 @@ fn write(writer: &mut PacketWriter<'_>, frame: &Frame<'_>, packet_number: u64) {
             let data = writer.extended(extended.kind, s.lane, number, s.offset, s.last, len);
             data.expect("there is room").copy_from_slice(s.data);
         }
+        Frame::Room { bytes } => assert!(writer.room(*bytes)),
     }
 }
 

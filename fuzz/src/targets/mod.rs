@@ -9,6 +9,7 @@ pub(crate) mod datagram;
 pub(crate) mod endpoint;
 pub(crate) mod frame_writer;
 pub(crate) mod frames;
+pub(crate) mod handshake;
 pub(crate) mod identity;
 pub(crate) mod key_text;
 pub(crate) mod message_header;

@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
 };
 
-use gamewire::{Address, ConnectionHandle, ListenSocketHandle};
+use gamewire::Address;
 
 use crate::{
     boundary::{guard, put, text},
@@ -99,8 +99,7 @@ pub extern "C" fn SteamAPI_ISteamNetworkingSockets_AcceptConnection(
     hConn: HSteamNetConnection,
 ) -> EResult {
     guard(result::FAIL, || {
-        let connection = ConnectionHandle::from_raw(hConn);
-        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
+        let Some((sockets, connection)) = instance::connection(self_, hConn) else {
             return result::INVALID_PARAM;
         };
         match sockets.accept_connection(connection) {
@@ -123,8 +122,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_CloseConnection(
     bEnableLinger: bool,
 ) -> bool {
     guard(false, || {
-        let connection = ConnectionHandle::from_raw(hPeer);
-        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
+        let Some((sockets, connection)) = instance::connection(self_, hPeer) else {
             return false;
         };
         // SAFETY: the caller's promise.
@@ -141,8 +139,7 @@ pub extern "C" fn SteamAPI_ISteamNetworkingSockets_CloseListenSocket(
     hSocket: HSteamListenSocket,
 ) -> bool {
     guard(false, || {
-        let socket = ListenSocketHandle::from_raw(hSocket);
-        let (Some(sockets), Some(socket)) = (instance::sockets(self_), socket) else {
+        let Some((sockets, socket)) = instance::listen_socket(self_, hSocket) else {
             return false;
         };
         sockets.close_listen_socket(socket)
@@ -160,8 +157,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_GetListenSocketAddress
     pAddress: *mut SteamNetworkingIPAddr,
 ) -> bool {
     guard(false, || {
-        let socket = ListenSocketHandle::from_raw(hSocket);
-        let (Some(sockets), Some(socket)) = (instance::sockets(self_), socket) else {
+        let Some((sockets, socket)) = instance::listen_socket(self_, hSocket) else {
             return false;
         };
         let Some(address) = sockets.listen_socket_address(socket) else { return false };

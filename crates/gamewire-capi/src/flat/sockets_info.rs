@@ -5,8 +5,6 @@ use std::{
     ffi::{c_char, c_int},
 };
 
-use gamewire::ConnectionHandle;
-
 use crate::{
     boundary::{guard, put, put_text, text},
     instance,
@@ -30,8 +28,7 @@ pub extern "C" fn SteamAPI_ISteamNetworkingSockets_SetConnectionUserData(
     nUserData: i64,
 ) -> bool {
     guard(false, || {
-        let connection = ConnectionHandle::from_raw(hPeer);
-        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
+        let Some((sockets, connection)) = instance::connection(self_, hPeer) else {
             return false;
         };
         sockets.set_connection_user_data(connection, nUserData)
@@ -45,8 +42,7 @@ pub extern "C" fn SteamAPI_ISteamNetworkingSockets_GetConnectionUserData(
     hPeer: HSteamNetConnection,
 ) -> i64 {
     guard(-1, || {
-        let connection = ConnectionHandle::from_raw(hPeer);
-        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
+        let Some((sockets, connection)) = instance::connection(self_, hPeer) else {
             return -1;
         };
         sockets.connection_user_data(connection).unwrap_or(-1)
@@ -64,8 +60,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_SetConnectionName(
     pszName: *const c_char,
 ) {
     guard((), || {
-        let connection = ConnectionHandle::from_raw(hPeer);
-        if let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) {
+        if let Some((sockets, connection)) = instance::connection(self_, hPeer) {
             // SAFETY: the caller's promise.
             let name = unsafe { text(pszName) }.unwrap_or(Cow::Borrowed(""));
             sockets.set_connection_name(connection, &name);
@@ -85,8 +80,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_GetConnectionName(
     nMaxLen: c_int,
 ) -> bool {
     guard(false, || {
-        let connection = ConnectionHandle::from_raw(hPeer);
-        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
+        let Some((sockets, connection)) = instance::connection(self_, hPeer) else {
             return false;
         };
         let Some(name) = sockets.connection_name(connection) else { return false };
@@ -107,8 +101,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_GetConnectionInfo(
     pInfo: *mut SteamNetConnectionInfo_t,
 ) -> bool {
     guard(false, || {
-        let connection = ConnectionHandle::from_raw(hConn);
-        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
+        let Some((sockets, connection)) = instance::connection(self_, hConn) else {
             return false;
         };
         let Some(info) = sockets.connection_info(connection) else { return false };
@@ -131,8 +124,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_GetConnectionRealTimeS
     pLanes: *mut SteamNetConnectionRealTimeLaneStatus_t,
 ) -> EResult {
     guard(result::FAIL, || {
-        let connection = ConnectionHandle::from_raw(hConn);
-        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
+        let Some((sockets, connection)) = instance::connection(self_, hConn) else {
             return result::NO_CONNECTION;
         };
         let count = match usize::try_from(nLanes) {
@@ -167,8 +159,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_GetQuickConnectionStat
     pStats: *mut SteamNetConnectionRealTimeStatus_t,
 ) -> bool {
     guard(false, || {
-        let connection = ConnectionHandle::from_raw(hConn);
-        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
+        let Some((sockets, connection)) = instance::connection(self_, hConn) else {
             return false;
         };
         if sockets.quick_connection_status(connection).is_none() {
@@ -197,8 +188,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_GetDetailedConnectionS
     cbBuf: c_int,
 ) -> c_int {
     guard(-1, || {
-        let connection = ConnectionHandle::from_raw(hConn);
-        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
+        let Some((sockets, connection)) = instance::connection(self_, hConn) else {
             return -1;
         };
         let Some(status) = sockets.detailed_connection_status(connection) else { return -1 };

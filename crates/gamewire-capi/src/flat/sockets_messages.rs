@@ -2,7 +2,7 @@
 
 use std::ffi::{c_int, c_void};
 
-use gamewire::{ConnectionHandle, LaneConfig, PollGroupHandle, SendError, SendFlags, Sockets};
+use gamewire::{LaneConfig, PollGroupHandle, SendError, SendFlags, Sockets};
 
 use crate::{
     boundary::{self, guard, put},
@@ -31,8 +31,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_SendMessageToConnectio
     guard(result::FAIL, || {
         // SAFETY: the caller's promise.
         let content = unsafe { message::content(pData, cbData) };
-        let connection = ConnectionHandle::from_raw(hConn);
-        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
+        let Some((sockets, connection)) = instance::connection(self_, hConn) else {
             return result::INVALID_PARAM;
         };
         let flags = SendFlags::from_bits(nSendFlags.cast_unsigned());
@@ -138,8 +137,7 @@ pub extern "C" fn SteamAPI_ISteamNetworkingSockets_FlushMessagesOnConnection(
     hConn: HSteamNetConnection,
 ) -> EResult {
     guard(result::FAIL, || {
-        let connection = ConnectionHandle::from_raw(hConn);
-        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
+        let Some((sockets, connection)) = instance::connection(self_, hConn) else {
             return result::INVALID_PARAM;
         };
         match sockets.flush_messages(connection) {
@@ -161,8 +159,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_ReceiveMessagesOnConne
     nMaxMessages: c_int,
 ) -> c_int {
     guard(-1, || {
-        let connection = ConnectionHandle::from_raw(hConn);
-        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
+        let Some((sockets, connection)) = instance::connection(self_, hConn) else {
             return -1;
         };
         let max = message::room(ppOutMessages, nMaxMessages).min(MAX_MESSAGES);
@@ -192,8 +189,7 @@ pub extern "C" fn SteamAPI_ISteamNetworkingSockets_DestroyPollGroup(
     hPollGroup: HSteamNetPollGroup,
 ) -> bool {
     guard(false, || {
-        let group = PollGroupHandle::from_raw(hPollGroup);
-        let (Some(sockets), Some(group)) = (instance::sockets(self_), group) else {
+        let Some((sockets, group)) = instance::poll_group(self_, hPollGroup) else {
             return false;
         };
         sockets.destroy_poll_group(group)
@@ -208,8 +204,7 @@ pub extern "C" fn SteamAPI_ISteamNetworkingSockets_SetConnectionPollGroup(
     hPollGroup: HSteamNetPollGroup,
 ) -> bool {
     guard(false, || {
-        let connection = ConnectionHandle::from_raw(hConn);
-        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
+        let Some((sockets, connection)) = instance::connection(self_, hConn) else {
             return false;
         };
         sockets.set_connection_poll_group(connection, PollGroupHandle::from_raw(hPollGroup))
@@ -228,8 +223,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_ReceiveMessagesOnPollG
     nMaxMessages: c_int,
 ) -> c_int {
     guard(-1, || {
-        let group = PollGroupHandle::from_raw(hPollGroup);
-        let (Some(sockets), Some(group)) = (instance::sockets(self_), group) else {
+        let Some((sockets, group)) = instance::poll_group(self_, hPollGroup) else {
             return -1;
         };
         let max = message::room(ppOutMessages, nMaxMessages).min(MAX_MESSAGES);
@@ -254,8 +248,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_ConfigureConnectionLan
     pLaneWeights: *const u16,
 ) -> EResult {
     guard(result::FAIL, || {
-        let connection = ConnectionHandle::from_raw(hConn);
-        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
+        let Some((sockets, connection)) = instance::connection(self_, hConn) else {
             return result::NO_CONNECTION;
         };
         if sockets.state(connection).is_none() {

@@ -175,8 +175,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingSockets_GetRemoteFakeIPForConn
     guard(result::FAIL, || {
         // SAFETY: the caller's promise.
         unsafe { put(pOutAddr, SteamNetworkingIPAddr::CLEAR) };
-        let connection = gamewire::ConnectionHandle::from_raw(hConn);
-        let (Some(sockets), Some(connection)) = (instance::sockets(self_), connection) else {
+        let Some((sockets, connection)) = instance::connection(self_, hConn) else {
             return result::INVALID_PARAM;
         };
         match sockets.state(connection) {

@@ -68,7 +68,7 @@ fn the_recorded_offer_is_rebuilt_byte_for_byte() {
 
 #[test]
 fn an_offer_arrives_as_it_was_made() {
-    let extensions = Some(Extensions { features: Some(3) });
+    let extensions = Some(Extensions { features: Some(3), receive_window: Some(5) });
     let parameters = OfferParameters { extensions, ..BOTH };
     let mut entropy = SeededEntropy::new(4);
     let offer = CryptOffer::generate(&mut entropy, &signing(), parameters);

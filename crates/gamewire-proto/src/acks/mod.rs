@@ -106,6 +106,8 @@ pub struct ReceivedPackets {
     ranges: ReceivedRanges,
     /// The peer asks for no report on lower numbers.
     floor: u64,
+    /// Number of the first data packet.
+    first: u64,
     stop_waiting: StopWaiting,
     /// Everything received up to here was once said exactly.
     told_through: u64,
@@ -127,10 +129,16 @@ impl ReceivedPackets {
             seen: SeenWindow::new(already_received),
             ranges: ReceivedRanges::default(),
             floor: already_received.saturating_add(1),
+            first: already_received.saturating_add(1),
             stop_waiting: StopWaiting::default(),
             told_through: already_received,
             schedule: AckSchedule::default(),
         }
+    }
+
+    /// Whether any data packet came.
+    pub fn heard_anything(&self) -> bool {
+        self.seen.newest() >= self.first
     }
 
     /// The full number of a packet that sends its low 16 bits: the one nearest to the newest seen.

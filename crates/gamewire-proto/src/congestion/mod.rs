@@ -4,6 +4,7 @@
 //! packets at the controller's rate. Neither knows what the packets carry.
 
 mod fixed;
+mod model;
 mod pacer;
 #[cfg(test)]
 mod tests;
@@ -12,9 +13,19 @@ use std::{fmt::Debug, time::Duration};
 
 pub use self::{
     fixed::FixedRate,
+    model::{INITIAL_RATE, MIN_WINDOW, Model},
     pacer::{MAX_BURST, MIN_BURST, Pacer, burst},
 };
 use crate::{Time, config::SendConfig};
+
+/// The controller that the configuration asks for; `rtt` is the round trip the handshake measured.
+pub fn controller(config: &SendConfig, rtt: Option<Duration>) -> Box<dyn CongestionController> {
+    if config.is_fixed_rate() {
+        Box::new(FixedRate::new(config, rtt))
+    } else {
+        Box::new(Model::new(config, rtt))
+    }
+}
 
 /// What one ack frame told, with all that a model-based controller needs.
 ///
@@ -63,6 +74,53 @@ pub struct LossSample {
     pub bytes_in_flight: u64,
 }
 
+/// What a model-based controller is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ModelState {
+    /// The rate doubles each round trip until the path is full.
+    Startup,
+    /// The queue that the start made runs empty.
+    Drain,
+    /// As fast as the path delivers.
+    Cruise,
+    /// Faster, to see whether more gets through.
+    ProbeUp,
+    /// The queue that the probe made runs empty.
+    ProbeDown,
+    /// Slow, to see how fast the empty path is.
+    ProbeRtt,
+    /// Keeping up with others that fill the queue.
+    Rivalry,
+}
+
+impl ModelState {
+    /// The name in statuses and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Startup => "startup",
+            Self::Drain => "drain",
+            Self::Cruise => "cruise",
+            Self::ProbeUp => "probe_up",
+            Self::ProbeDown => "probe_down",
+            Self::ProbeRtt => "probe_rtt",
+            Self::Rivalry => "rivalry",
+        }
+    }
+}
+
+/// What a controller believes about the path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Estimate {
+    /// What it is about; `None`: it has no model.
+    pub state: Option<ModelState>,
+    /// Bytes per second that the path delivers.
+    pub bandwidth: Option<u64>,
+    /// Round trip of the empty path.
+    pub min_rtt: Option<Duration>,
+    /// Packets lost whatever the rate, in millionths.
+    pub usual_loss_ppm: u64,
+}
+
 /// Decides how much may be in flight and at what rate it leaves.
 pub trait CongestionController: Send + Debug {
     /// A packet with application data left; `bytes_in_flight` counts it.
@@ -88,6 +146,16 @@ pub trait CongestionController: Send + Debug {
 
     /// Bytes per second at which packets may leave; `None` means no limit.
     fn pacing_rate(&self) -> Option<u64>;
+
+    /// What it believes about the path.
+    fn estimate(&self) -> Estimate {
+        Estimate::default()
+    }
+
+    /// Whether the path has nothing to spare for what need not be sent.
+    fn is_congested(&self) -> bool {
+        false
+    }
 
     /// Name for logs and statistics.
     fn name(&self) -> &'static str;

@@ -8,11 +8,12 @@ use super::{
 };
 use crate::{
     Time,
-    config::{ConnectionConfig, ReceiveLimits, SendConfig},
+    config::{ConnectionConfig, LogLevels, ReceiveLimits, SendConfig},
     end::{EndInfo, EndReason},
     event::ConnectionState,
     handshake::Refusal,
     lane::LaneConfig,
+    log::MessageLine,
     send::{EnqueueError, EnqueueReport, LaneError, OutgoingMessage},
 };
 
@@ -145,9 +146,16 @@ impl Connection {
         }
         let rate = match &self.session {
             Some(session) => session.controller.pacing_rate(),
-            None => Some(u64::from(self.config.send.rate_min)),
+            None => self.config.send.initial_rate(),
         };
+        let (lane, bytes, reliable) = (message.lane, message.payload.len(), message.reliable);
         let report = self.queues.enqueue(now, message, rate).map_err(SendError::Refused)?;
+        self.traffic_log().message_sent(|| MessageLine {
+            lane,
+            number: report.message_number,
+            bytes,
+            reliable: reliable || report.promoted,
+        });
         if report.promoted {
             if self.promoted == 0 {
                 tracing::warn!(
@@ -182,7 +190,10 @@ impl Connection {
     }
 
     /// Changes limits and rates of a live connection.
-    pub fn reconfigure(&mut self, send: SendConfig, receive: ReceiveLimits) {
+    pub fn reconfigure(&mut self, send: SendConfig, mut receive: ReceiveLimits) {
+        if self.peer.receive_window.is_some() {
+            receive.buffer_bytes = receive.window();
+        }
         self.queues.set_config(send.clone());
         self.receiver.set_limits(receive.clone());
         if let Some(session) = &mut self.session {
@@ -190,6 +201,14 @@ impl Connection {
         }
         self.config.send = send;
         self.config.receive = receive;
+    }
+
+    /// Changes what is logged of the traffic, from now on.
+    pub fn set_log_levels(&mut self, levels: LogLevels) {
+        self.config.log = levels;
+        if let Some(session) = &mut self.session {
+            session.log.levels = levels;
+        }
     }
 
     /// Changes what the handshake goes by; without effect once a connection is accepted.

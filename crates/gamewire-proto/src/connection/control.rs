@@ -20,8 +20,8 @@ impl Connection {
             Control::ConnectRepeated { timestamp, answer_limit } => {
                 self.connect_repeated(now, timestamp, answer_limit);
             }
-            Control::Closed(closed) => self.closed_by_peer(now, &closed),
-            Control::NoConnection(message) => self.no_connection(now, &message),
+            Control::Closed(closed) => self.closed_by_peer(&closed),
+            Control::NoConnection(message) => self.no_connection(&message),
         }
     }
 
@@ -73,11 +73,15 @@ impl Connection {
         }
     }
 
-    fn closed_by_peer(&mut self, now: Time, closed: &messages::ConnectionClosed) {
-        // Both ids together are the only proof that the message has.
-        let ids_match = closed.from_connection_id() == self.remote_id
+    fn closed_by_peer(&mut self, closed: &messages::ConnectionClosed) {
+        // Both ids together are the only proof that the message has. Each side may name the other's
+        // as long as it cannot have learned it: an acceptor that refuses has not told us its own,
+        // and an initiator that gives up early knows none of ours.
+        let theirs = closed.from_connection_id() == self.remote_id
             || (self.remote_id == 0 && matches!(self.phase, Phase::Initiating(_)));
-        if !ids_match {
+        let ours = closed.to_connection_id() == self.local_id
+            || (closed.to_connection_id() == 0 && !self.peer_knows_our_id());
+        if !(theirs && ours) {
             self.drops.count(DropReason::WrongPeer);
             return;
         }
@@ -94,18 +98,24 @@ impl Connection {
             Phase::Lingering | Phase::FinWait(_) => self.die(),
             Phase::Broken(_) | Phase::ClosedByPeer | Phase::Dead => {}
         }
-        let _ = now;
     }
 
-    fn no_connection(&mut self, _now: Time, message: &messages::NoConnection) {
-        let from = message.from_connection_id();
-        // Peers that never knew the connection cannot name their own id.
-        if from != self.remote_id && from != 0 {
+    /// A data packet of the peer's was authentic, so that it has had our answer.
+    fn peer_knows_our_id(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.acks.heard_anything())
+    }
+
+    /// Nothing seals this message: without both ids, anybody who can forge an address could end
+    /// connections after some guessing. Who has forgotten the connection altogether can name but one
+    /// of them; such a peer is given up by timeout, as Valve's library does.
+    fn no_connection(&mut self, message: &messages::NoConnection) {
+        let named = [message.from_connection_id(), message.to_connection_id()];
+        if named != [self.remote_id, self.local_id] {
             self.drops.count(DropReason::WrongPeer);
             return;
         }
         match self.phase {
-            Phase::Connected if from != 0 => {
+            Phase::Connected => {
                 self.end = Some(EndInfo::new(
                     EndReason::MISC_PEER_SENT_NO_CONNECTION,
                     "Received unexpected 'no connection' from peer",
@@ -113,8 +123,7 @@ impl Connection {
                 self.enter(Phase::ClosedByPeer);
             }
             Phase::Lingering | Phase::FinWait(_) => self.die(),
-            Phase::Connected
-            | Phase::Initiating(_)
+            Phase::Initiating(_)
             | Phase::AwaitingAccept(_)
             | Phase::Broken(_)
             | Phase::ClosedByPeer

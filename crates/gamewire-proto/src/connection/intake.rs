@@ -11,7 +11,7 @@ use gamewire_wire::{
 };
 use prost::Message as _;
 
-use super::session::Session;
+use super::{session::Session, window::Told};
 use crate::{
     Time,
     acks::{AckNeed, Freshness, MAX_ACK_DELAY, SequenceEvent},
@@ -84,10 +84,12 @@ impl Session {
             Freshness::New => {}
             Freshness::Duplicate => {
                 self.stats.on_packet_received(now, datagram.len(), Arrival::Duplicate, None);
+                self.log.repeated(number, DropReason::Duplicate.name());
                 return self.drop(DropReason::Duplicate);
             }
             Freshness::TooOld => {
                 self.stats.on_packet_received(now, datagram.len(), Arrival::TooOld, None);
+                self.log.repeated(number, DropReason::TooOld.name());
                 return self.drop(DropReason::TooOld);
             }
         }
@@ -153,6 +155,7 @@ impl Session {
             return self.drop(DropReason::BadSeal);
         };
         let bytes = head.len() + plaintext.len();
+        self.log.packet_opened(number, plaintext.len());
         let outcome = self.process(now, number, plaintext, queues, receiver);
         let contents = match outcome {
             Ok(contents) => contents,
@@ -164,6 +167,7 @@ impl Session {
         };
         self.odd_packets = 0;
         let event = self.acks.on_packet(now, number, contents.need, contents.keep);
+        self.log.sequence(number, event);
         let arrival = match event {
             SequenceEvent::InOrder if self.corrected => Arrival::OutOfOrderCorrected,
             event => Arrival::from(event),
@@ -183,7 +187,7 @@ impl Session {
 
     fn odd(&mut self, reason: DropReason) -> Result<(), Fatal> {
         self.odd_packets += 1;
-        tracing::debug!(reason = reason.name(), "an authenticated packet makes no sense");
+        self.log.packet_makes_no_sense(reason.name());
         if self.odd_packets >= MAX_ODD_PACKETS {
             return Err(Fatal(format!("{MAX_ODD_PACKETS} packets in a row make no sense")));
         }
@@ -200,6 +204,7 @@ impl Session {
     ) -> Result<Contents, Unusable> {
         let mut reader = FrameReader::new(plaintext, number);
         let mut contents = Contents { need: AckNeed::None, keep: true };
+        let mut told = Told::default();
         let last_sent = self.recovery.last_sent();
         receiver.begin_packet();
         loop {
@@ -208,8 +213,12 @@ impl Session {
                 return Err(Unusable::Odd(DropReason::Malformed));
             };
             let Some(frame) = frame else {
+                if let Some(room) = self.window.on_told(now, number, told) {
+                    queues.set_receive_window(room);
+                }
                 return Ok(contents);
             };
+            self.log.frame(&frame);
             let accepted = match frame {
                 Frame::StopWaiting { before } => {
                     self.acks.on_stop_waiting(number, before);
@@ -217,8 +226,16 @@ impl Session {
                 }
                 Frame::Ack(ack) => {
                     let outcome = self.recovery.on_ack(now, &ack, queues, &mut *self.controller);
-                    self.after_ack(now, outcome)?;
+                    self.after_ack(now, ack.latest, outcome)?;
                     self.stats.on_ack_frame(now, ack.latest, ack.blocks());
+                    told.acked = true;
+                    Accepted::Yes
+                }
+                Frame::Room { bytes } => {
+                    if self.traits.features & extensions::RECEIVE_WINDOW == 0 {
+                        return Err(Unusable::Odd(DropReason::Malformed));
+                    }
+                    told.room = Some(bytes);
                     Accepted::Yes
                 }
                 Frame::Reliable(segment) => {
@@ -244,10 +261,11 @@ impl Session {
         }
     }
 
-    fn after_ack(&mut self, now: Time, outcome: AckOutcome) -> Result<(), Unusable> {
+    fn after_ack(&mut self, now: Time, latest: u64, outcome: AckOutcome) -> Result<(), Unusable> {
         match outcome {
             AckOutcome::NeverSent => Err(Unusable::Odd(DropReason::OddAck)),
             AckOutcome::Processed(report) => {
+                self.log.ack(latest, &report, self.recovery.rtt().smoothed_rtt());
                 if let Some(rtt) = report.rtt {
                     self.stats.on_ping_sample(now, rtt);
                 }

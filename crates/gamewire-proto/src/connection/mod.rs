@@ -15,9 +15,11 @@ mod early;
 mod goodbye;
 mod intake;
 mod phase;
+mod repeats;
 mod session;
 mod status;
 mod transmit;
+mod window;
 
 use std::{collections::VecDeque, net::SocketAddr};
 
@@ -38,6 +40,7 @@ use crate::{
     endpoint::Incoming,
     event::{ConnectionState, Event},
     handshake::{Acceptor, Agreement, Initiator, LocalParty, Peer, Refusal},
+    log::{MessageLine, TrafficLog},
     receive::{ReceivedMessage, Receiver},
     send::SendQueues,
 };
@@ -159,7 +162,11 @@ impl Connection {
     fn begin_session(&mut self, now: Time, agreement: Agreement, entropy: &mut dyn Entropy) {
         self.remote_id = agreement.remote_id;
         self.peer = agreement.peer.clone();
-        let session = Session::new(now, agreement, &self.config, entropy);
+        if agreement.peer.receive_window.is_some() {
+            self.config.receive.buffer_bytes = self.config.receive.window();
+            self.receiver.set_limits(self.config.receive.clone());
+        }
+        let session = Session::new(now, self.local_id, agreement, &self.config, entropy);
         self.queues.set_peer(session.peer_limits());
         self.session = Some(Box::new(session));
     }
@@ -264,17 +271,33 @@ impl Connection {
 
     /// The next message from the peer. Works after the peer closed, until the application does.
     pub fn poll_message(&mut self) -> Option<ReceivedMessage> {
-        self.receiver.poll_message()
+        let message = self.receiver.poll_message()?;
+        self.traffic_log().message_received(|| MessageLine {
+            lane: message.lane,
+            number: message.number,
+            bytes: message.payload.len(),
+            reliable: message.reliable,
+        });
+        Some(message)
     }
 
-    /// Whether complete messages wait inside for the application to take others.
+    fn traffic_log(&self) -> TrafficLog {
+        TrafficLog { connection: self.local_id, levels: self.config.log }
+    }
+
+    /// Whether complete messages wait inside, or the peer with its data, for the application to take
+    /// others.
     pub fn messages_held_back(&self) -> bool {
         self.receiver.holds_back()
+            || self.session.as_ref().is_some_and(|session| session.window.is_tight())
     }
 
     /// The application took messages out: their room is free again.
     pub fn messages_consumed(&mut self, messages: usize, bytes: usize) {
         self.receiver.consumed(messages, bytes);
+        if let Some(session) = &mut self.session {
+            session.window.on_consumed(self.receiver.room());
+        }
     }
 
     /// When [`Connection::handle_timeout`] or [`Connection::poll_transmit`] wants to be called next.

@@ -6,16 +6,17 @@ use std::time::Duration;
 use gamewire_crypto::{Entropy, Opener, Sealer};
 use gamewire_wire::udp;
 
-use super::{early::EarlyPacket, intake::Fatal, transmit::Outgoing};
+use super::{early::EarlyPacket, intake::Fatal, transmit::Outgoing, window::ReceiveWindow};
 use crate::{
     Time,
     acks::ReceivedPackets,
     config::{ConnectionConfig, SendConfig},
-    congestion::{CongestionController, FixedRate, Pacer},
+    congestion::{self, CongestionController, Pacer},
     drops::DropCounters,
     handshake::{Agreement, ConnectOkAgain},
+    log::TrafficLog,
     receive::Receiver,
-    recovery::Recovery,
+    recovery::{Probe, Recovery},
     send::{PeerLimits, SendQueues},
     stats::{LinkStats, SendReason, StatsAction},
 };
@@ -47,19 +48,22 @@ pub(super) struct Session {
     /// The packet being processed came late, and its successor waited for it.
     pub(super) corrected: bool,
     pub(super) drops: DropCounters,
+    pub(super) log: TrafficLog,
     pub(super) odd_packets: u32,
     pub(super) outgoing: Outgoing,
+    pub(super) window: ReceiveWindow,
 }
 
 impl Session {
     pub(super) fn new(
         now: Time,
+        local_id: u32,
         agreement: Agreement,
         config: &ConnectionConfig,
         entropy: &mut dyn Entropy,
     ) -> Self {
         let rtt = agreement.ping_us.map(Duration::from_micros);
-        let controller = FixedRate::new(&config.send, rtt);
+        let controller = congestion::controller(&config.send, rtt);
         let mut stats = LinkStats::new(now, entropy.next_u32());
         let mut recovery = Recovery::new(agreement.first_packet_number);
         if let Some(rtt) = rtt {
@@ -74,16 +78,18 @@ impl Session {
                 protocol_version: agreement.peer.protocol_version,
                 features: agreement.peer.features,
             },
+            window: ReceiveWindow::new(now, agreement.peer.receive_window, &config.receive),
             connect_ok: agreement.connect_ok,
             acks: ReceivedPackets::new(agreement.first_packet_number - 1),
             recovery,
-            pacer: Pacer::new(now, &controller),
-            controller: Box::new(controller),
+            pacer: Pacer::new(now, &*controller),
+            controller,
             stats,
             early: EarlyPacket::default(),
             early_window: config.receive.out_of_order_window,
             corrected: false,
             drops: DropCounters::default(),
+            log: TrafficLog { connection: local_id, levels: config.log },
             odd_packets: 0,
             outgoing: Outgoing::new(now, config, agreement.peer.protocol_version),
         }
@@ -91,7 +97,16 @@ impl Session {
 
     /// What the send queues must know of the peer.
     pub(super) fn peer_limits(&self) -> PeerLimits {
-        PeerLimits { features: self.traits.features, ..PeerLimits::default() }
+        let limits = PeerLimits { features: self.traits.features, ..PeerLimits::default() };
+        match self.window.remote {
+            // One window for all lanes takes the place of what each may have towards Valve's.
+            Some(window) => PeerLimits {
+                receive_window: window,
+                max_unacked_reliable_per_lane: u64::MAX,
+                ..limits
+            },
+            None => limits,
+        }
     }
 
     pub(super) fn connect_ok_again(&self, timestamp: Option<u64>, limit: usize) -> Option<Vec<u8>> {
@@ -118,10 +133,16 @@ impl Session {
         if self.early.deadline().is_some_and(|deadline| now >= deadline) {
             self.release_early(now, queues, receiver)?;
         }
-        if self.recovery.deadline().is_some_and(|deadline| now >= deadline)
-            && let Some(probe) = self.recovery.on_timeout(now, queues, &mut *self.controller)
-        {
-            self.outgoing.probe(probe);
+        if self.recovery.deadline().is_some_and(|deadline| now >= deadline) {
+            if let Some(probe) = self.recovery.on_timeout(now, queues, &mut *self.controller) {
+                self.outgoing.probe(probe);
+            }
+            let (packets, bytes) = self.recovery.take_timer_losses();
+            self.log.lost(packets, bytes);
+        }
+        if self.window_question(queues).is_some_and(|at| now >= at) {
+            self.window.asked(now);
+            self.outgoing.probe(Probe { packets: 1 });
         }
         queues.drop_expired(now);
         match self.stats.on_timeout(now) {
@@ -151,15 +172,30 @@ impl Session {
             self.stats.timeout_deadline(timeout),
             self.next_send(now, queues),
             queues.expiry_deadline(),
+            self.window_question(queues),
         ]
         .into_iter()
         .flatten()
         .min()
     }
 
+    /// When to ask a peer whether it still has no room. Its word that it has may be lost, and where
+    /// nothing of ours is on its way, nothing else would find that out.
+    fn window_question(&self, queues: &SendQueues) -> Option<Time> {
+        let waits = queues.peer_is_full() && self.recovery.bytes_in_flight() == 0;
+        waits.then(|| self.window.next_question(self.recovery.pto()))
+    }
+
     /// The configured rates changed.
     pub(super) fn reconfigure(&mut self, config: &SendConfig) {
-        self.controller.set_config(config);
+        if config.is_fixed_rate() == self.controller.estimate().state.is_none() {
+            self.controller.set_config(config);
+        } else {
+            // Whether the rate is fixed has changed, and with it who decides.
+            let rtt = self.recovery.rtt();
+            let measured = rtt.is_measured().then(|| rtt.smoothed_rtt());
+            self.controller = congestion::controller(config, measured);
+        }
     }
 
     /// Whether the peer has been silent for too long.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Connection, session::Session};
 use crate::{
     Time,
+    congestion::Estimate,
     event::ConnectionState,
     send::Backlog,
     stats::{LinkSnapshot, RealTimeLink},
@@ -23,6 +24,10 @@ pub struct ConnectionStatus {
     pub backlog: Backlog,
     /// How long a message queued now would wait before it leaves.
     pub queue_time: Duration,
+    /// What the congestion control believes about the path.
+    pub estimate: Estimate,
+    /// Bytes that may be in flight; `None`: no limit.
+    pub window: Option<u64>,
 }
 
 /// The queue of one lane.
@@ -62,6 +67,8 @@ pub struct RecoveryStatus {
     pub congestion_window: Option<u64>,
     /// Name of the congestion controller.
     pub controller: &'static str,
+    /// What it believes about the path.
+    pub estimate: Estimate,
     /// Number of the last packet sent.
     pub last_sent: u64,
     /// Number of the newest packet received.
@@ -92,6 +99,9 @@ impl Connection {
     /// How it does now. Clears the jitter's high-water mark.
     pub fn real_time(&mut self, now: Time) -> ConnectionStatus {
         let send_rate = self.send_rate();
+        let controller = self.session.as_ref().map(|session| &session.controller);
+        let estimate = controller.map_or_else(Estimate::default, |it| it.estimate());
+        let window = controller.map(|it| it.congestion_window());
         let session = self.session.as_mut();
         ConnectionStatus {
             state: self.phase.visible(),
@@ -99,6 +109,8 @@ impl Connection {
             send_rate,
             backlog: self.queues.backlog(),
             queue_time: self.queues.queue_time(send_rate),
+            estimate,
+            window: window.filter(|&window| window != u64::MAX),
         }
     }
 
@@ -120,7 +132,7 @@ impl Connection {
     pub fn send_rate(&self) -> Option<u64> {
         match &self.session {
             Some(session) => session.controller.pacing_rate(),
-            None => Some(u64::from(self.config.send.rate_min)),
+            None => self.config.send.initial_rate(),
         }
     }
 
@@ -156,6 +168,7 @@ impl Session {
                 bytes_in_flight: self.recovery.bytes_in_flight(),
                 congestion_window: (window != u64::MAX).then_some(window),
                 controller: self.controller.name(),
+                estimate: self.controller.estimate(),
                 last_sent: self.recovery.last_sent(),
                 newest_received: self.acks.newest(),
             },

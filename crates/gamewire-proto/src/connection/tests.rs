@@ -1,3 +1,5 @@
+mod feedback;
+mod goodbyes;
 mod lessons;
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
@@ -10,6 +12,7 @@ use super::{CloseRequest, Connection};
 use crate::{
     Time,
     config::{ConnectionConfig, UNLIMITED_RATE},
+    end::EndReason,
     endpoint::{AcceptLimits, ConnectionKey, Endpoint, Route},
     event::{ConnectionState, Event},
     handshake::LocalParty,

@@ -9,11 +9,12 @@ use gamewire_wire::{
     udp::{self, DataHeader},
 };
 
-use super::{Connection, phase::Phase, session::Session};
+use super::{Connection, phase::Phase, repeats::RepeatBudget, session::Session};
 use crate::{
     Time,
     config::ConnectionConfig,
     event::Transmit,
+    receive::Receiver,
     recovery::Probe,
     send::{SendQueues, SentContent},
     stats::{self, AckRequest, FLAG_ACK_REQUEST_E2E, FLAG_ACK_REQUEST_IMMEDIATE, SentPacket},
@@ -47,6 +48,7 @@ pub(super) struct Outgoing {
     reliable_since_request: u64,
     /// The same of packets with nothing but unreliable data.
     unreliable_since_request: u64,
+    repeats: RepeatBudget,
 }
 
 impl Outgoing {
@@ -61,6 +63,7 @@ impl Outgoing {
             last_ack_request: now,
             reliable_since_request: 0,
             unreliable_since_request: 0,
+            repeats: RepeatBudget::new(now),
         }
     }
 
@@ -102,8 +105,13 @@ impl Connection {
             return None;
         }
         let session = self.session.as_mut()?;
-        let (len, segment_size) =
-            session.write_batch(now, out, max_datagrams.max(1), &mut self.queues)?;
+        let (len, segment_size) = session.write_batch(
+            now,
+            out,
+            max_datagrams.max(1),
+            &mut self.queues,
+            &self.receiver,
+        )?;
         self.announce_room();
         Some(Transmit { destination, len, segment_size })
     }
@@ -116,6 +124,7 @@ impl Session {
         out: &mut Vec<u8>,
         max_datagrams: usize,
         queues: &mut SendQueues,
+        receiver: &Receiver,
     ) -> Option<(usize, Option<usize>)> {
         let start = out.len();
         let mut size = self.outgoing.mtu;
@@ -124,7 +133,7 @@ impl Session {
             let Some(due) = self.due(now, queues) else {
                 break;
             };
-            let written = self.write_packet(now, out, size, due, queues);
+            let written = self.write_packet(now, out, (size, due), queues, receiver);
             count += 1;
             if written < size {
                 // The last of a batch may be shorter. A first one that is nearly full sets the size.
@@ -135,8 +144,18 @@ impl Session {
                 size = written;
             }
         }
+        self.note_app_limited(now, queues);
         let len = out.len() - start;
         (count > 0).then_some((len, (count > 1).then_some(size)))
+    }
+
+    /// While nothing waits though more could leave, the rate at which packets arrive says nothing
+    /// about the path.
+    fn note_app_limited(&mut self, now: Time, queues: &SendQueues) {
+        let window_left = self.recovery.bytes_in_flight() < self.controller.congestion_window();
+        if window_left && queues.ready_at(now).is_none_or(|ready| ready > now) {
+            self.recovery.on_app_limited();
+        }
     }
 
     fn due(&self, now: Time, queues: &SendQueues) -> Option<Due> {
@@ -147,7 +166,8 @@ impl Session {
             return Some(Due::Data);
         }
         let ack_due = self.acks.deadline().is_some_and(|deadline| deadline <= now);
-        (ack_due || self.outgoing.stats_wanted).then_some(Due::Bare)
+        let bare = ack_due || self.outgoing.stats_wanted || self.window.has_news();
+        bare.then_some(Due::Bare)
     }
 
     fn data_may_go(&self, now: Time) -> bool {
@@ -158,7 +178,7 @@ impl Session {
 
     /// When data that waits may leave.
     pub(super) fn next_send(&self, now: Time, queues: &SendQueues) -> Option<Time> {
-        if self.outgoing.probes > 0 || self.outgoing.stats_wanted {
+        if self.outgoing.probes > 0 || self.outgoing.stats_wanted || self.window.has_news() {
             return Some(now);
         }
         let ready = queues.ready_at(now)?;
@@ -176,9 +196,9 @@ impl Session {
         &mut self,
         now: Time,
         out: &mut Vec<u8>,
-        limit: usize,
-        due: Due,
+        (limit, due): (usize, Due),
         queues: &mut SendQueues,
+        receiver: &Receiver,
     ) -> usize {
         let start = out.len();
         let number = self.recovery.next_packet_number();
@@ -190,9 +210,18 @@ impl Session {
         let mut content = SentContent::default();
         let mut writer = PacketWriter::new(out, room);
         writer.stop_waiting(number, self.recovery.stop_waiting_before());
+        if let Some(room) = self.window.tell(receiver.room()) {
+            writer.room(room);
+        }
         self.acks.write_ack(now, &mut writer, room / ACK_SHARE);
-        if due != Due::Bare || self.data_may_go(now) {
-            queues.fill(now, &mut writer, &mut content);
+        match due {
+            Due::Probe => queues.fill_probe(now, &mut writer, &mut content),
+            Due::Bare if !self.data_may_go(now) => {}
+            Due::Data | Due::Bare => {
+                let repeat = self.spare_for_repeats(now, due);
+                let repeated = queues.fill_and_repeat(now, repeat, &mut writer, &mut content);
+                self.outgoing.repeats.spend(repeated);
+            }
         }
         self.sealer.seal(number, out, plaintext_start);
         let len = out.len() - start;
@@ -232,7 +261,7 @@ impl Session {
     ) -> Option<UdpStats> {
         let request = match due {
             Due::Probe => AckRequest::Immediate,
-            Due::Data | Due::Bare if self.ack_is_pressing(queues) => AckRequest::Immediate,
+            Due::Data | Due::Bare if self.ack_is_pressing(now, queues) => AckRequest::Immediate,
             Due::Data | Due::Bare if self.feedback_wanted(now, queues) => AckRequest::Delayed,
             Due::Data | Due::Bare => AckRequest::None,
         };
@@ -275,11 +304,31 @@ impl Session {
         stats
     }
 
+    /// Bytes of earlier packets that the next one may carry once more: none while the path is busy.
+    fn spare_for_repeats(&mut self, now: Time, due: Due) -> u64 {
+        let half_used = self.recovery.bytes_in_flight() > self.controller.congestion_window() / 2;
+        if due == Due::Probe || half_used || self.controller.is_congested() {
+            return 0;
+        }
+        self.outgoing.repeats.available(now, self.controller.pacing_rate())
+    }
+
     /// A peer of Valve's takes 50 ms to acknowledge reliable data. At a high rate the data that may be
     /// unacknowledged would be used up before, and the sender would stand still.
-    fn ack_is_pressing(&self, queues: &SendQueues) -> bool {
-        queues.sent_unacked_reliable_bytes() >= PRESSING_UNACKED_BYTES
-            && self.outgoing.reliable_since_request >= PRESSING_REQUEST_EVERY_BYTES
+    fn ack_is_pressing(&self, now: Time, queues: &SendQueues) -> bool {
+        let much_unacked = queues.sent_unacked_reliable_bytes() >= PRESSING_UNACKED_BYTES
+            && self.outgoing.reliable_since_request >= PRESSING_REQUEST_EVERY_BYTES;
+        much_unacked || self.model_wants_feedback(now, queues)
+    }
+
+    /// A model of the path wants to hear several times in a round trip while it fills the path.
+    fn model_wants_feedback(&self, now: Time, queues: &SendQueues) -> bool {
+        let fills = queues.backlog().pending_bytes() >= self.outgoing.max_plaintext as u64;
+        if !fills || self.controller.estimate().state.is_none() {
+            return false;
+        }
+        let interval = (self.recovery.rtt().smoothed_rtt() / 8).max(MIN_MODEL_INTERVAL);
+        now.since(self.outgoing.last_ack_request) >= interval
     }
 
     /// Unreliable data alone is never acknowledged unasked: ask about once per round trip.
@@ -297,6 +346,9 @@ impl Session {
 const PRESSING_UNACKED_BYTES: u64 = 256 * 1024;
 /// Reliable data between two such requests.
 const PRESSING_REQUEST_EVERY_BYTES: u64 = 128 * 1024;
+
+/// Shortest time between two requests for feedback of a sender that fills the path.
+const MIN_MODEL_INTERVAL: Duration = Duration::from_millis(4);
 
 /// Shortest time between two requests for feedback on unreliable data.
 const MIN_FEEDBACK_INTERVAL: Duration = Duration::from_millis(25);

@@ -213,12 +213,7 @@ impl Endpoint {
             }
             Ok(Datagram::ConnectionClosed(message)) => self.closed(remote, message, reply),
             Ok(Datagram::NoConnection(message)) => {
-                // A peer that does not know the connection cannot name our id either; on a socket
-                // with one connection it is clear which one is meant.
-                let id = match message.to_connection_id() {
-                    0 => self.table.only_id().unwrap_or(0),
-                    id => id,
-                };
+                let id = message.to_connection_id();
                 self.to_connection(remote, id, Control::NoConnection(message))
             }
             Err(
@@ -253,8 +248,11 @@ impl Endpoint {
                     return Route::Dropped(DropReason::UnknownConnection);
                 }
                 let start = reply.len();
-                let message =
-                    messages::NoConnection { from_connection_id: Some(id), to_connection_id: None };
+                // Without the peer's own id it will not believe the hint.
+                let message = messages::NoConnection {
+                    from_connection_id: Some(id),
+                    to_connection_id: self.table.ended(id, remote),
+                };
                 udp::encode_no_connection(&message, reply);
                 if reply.len() - start > datagram.len() {
                     reply.truncate(start);

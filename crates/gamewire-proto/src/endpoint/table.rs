@@ -1,7 +1,7 @@
 //! Which connection a datagram belongs to.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     hash::{BuildHasherDefault, Hasher},
     net::SocketAddr,
 };
@@ -10,6 +10,10 @@ use gamewire_wire::identity::Identity;
 use smallvec::SmallVec;
 
 use super::ConnectionKey;
+
+/// Ended connections whose ids are remembered, so that a peer that missed the goodbye can be told
+/// in words that it believes. The oldest give way.
+pub(super) const MAX_ENDED: usize = 1024;
 
 /// One connection as the table sees it.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +63,15 @@ pub(super) struct Table {
     /// By the id that the initiator chose: the default hasher is seeded, as a peer picks the key.
     by_client: HashMap<u32, SmallVec<[Client; 1]>>,
     names: HashMap<ConnectionKey, Names>,
+    ended: VecDeque<Ended>,
+}
+
+/// A connection that came in and is over.
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    local_id: u32,
+    client_id: u32,
+    remote: SocketAddr,
 }
 
 impl Table {
@@ -70,10 +83,11 @@ impl Table {
         self.by_id.get(&id)
     }
 
-    /// The local id of the only connection, if there is exactly one.
-    pub(super) fn only_id(&self) -> Option<u32> {
-        let mut ids = self.by_id.keys();
-        ids.next().copied().filter(|_| ids.next().is_none())
+    /// The peer's id of an ended connection, if that connection was with this address.
+    pub(super) fn ended(&self, local_id: u32, remote: SocketAddr) -> Option<u32> {
+        let newest_first = self.ended.iter().rev();
+        let mut same = newest_first.filter(|e| e.local_id == local_id && e.remote == remote);
+        same.next().map(|ended| ended.client_id)
     }
 
     pub(super) fn by_client(&self, remote: SocketAddr, client_id: u32) -> Option<ConnectionKey> {
@@ -106,6 +120,13 @@ impl Table {
     pub(super) fn remove(&mut self, key: ConnectionKey) -> Option<SocketAddr> {
         let names = self.names.remove(&key)?;
         let entry = self.by_id.remove(&names.local_id);
+        if let (Some(client_id), Some(entry)) = (names.client_id, &entry) {
+            if self.ended.len() == MAX_ENDED {
+                self.ended.pop_front();
+            }
+            let (local_id, remote) = (names.local_id, entry.remote);
+            self.ended.push_back(Ended { local_id, client_id, remote });
+        }
         if let Some(client_id) = names.client_id
             && let Some(clients) = self.by_client.get_mut(&client_id)
         {

@@ -175,7 +175,28 @@ fn data_is_routed_by_id_and_address() {
     assert!(matches!(route, Route::Reply), "{route:?}");
     assert!(reply.len() <= packet.len());
     let Ok(Datagram::NoConnection(message)) = udp::parse(reply) else { panic!() };
-    assert_eq!(message.from_connection_id(), local_id);
+    // Both ids, or the peer would take it for forged.
+    let expected = NoConnection { from_connection_id: Some(local_id), to_connection_id: Some(5) };
+    assert_eq!(message, expected);
+    reply.clear();
+    let later = NOW.plus_micros(1_000_000);
+    let route = endpoint.handle_datagram(later, elsewhere, &packet, reply);
+    assert!(matches!(route, Route::Reply), "{route:?}");
+    let Ok(Datagram::NoConnection(message)) = udp::parse(reply) else { panic!() };
+    assert_eq!(message.to_connection_id, None, "not for others to know");
+}
+
+#[test]
+fn ended_connections_are_remembered_up_to_a_limit() {
+    let limits = AcceptLimits { max_per_address: 1 << 20, ..AcceptLimits::default() };
+    let mut endpoint = listening(limits);
+    for key in 0..super::table::MAX_ENDED as u32 + 50 {
+        let local_id = admit(&mut endpoint, CLIENT, 77 + key, key);
+        endpoint.remove(ConnectionKey(key));
+        assert_eq!(endpoint.table.ended(local_id, CLIENT), Some(77 + key));
+    }
+    let first = endpoint.fresh_connection_id(&mut SeededEntropy::new(0));
+    assert_eq!(endpoint.table.ended(first, CLIENT), None, "the oldest gave way");
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl Acceptor {
             })?;
         // A peer that names no extensions sees none: Valve's library gets what it knows.
         let features = self.peer.common_features(self.party.features);
-        let offer = self.keys.offer(entropy, &[cipher], features);
+        let offer = self.keys.offer(entropy, &[cipher], features, config);
         let ids = ConnectionIds { initiator: self.remote_id, acceptor: self.local_id };
         let (sealer, opener) =
             derive(Side::Acceptor, ids, (&self.keys, &offer), &self.peer, cipher)?;

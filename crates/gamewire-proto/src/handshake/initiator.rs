@@ -52,7 +52,7 @@ impl Initiator {
     ) -> Self {
         let keys = LocalKeys::new(&party, entropy);
         let ciphers = own_ciphers(config);
-        let offer = keys.offer(entropy, ciphers, party.features);
+        let offer = keys.offer(entropy, ciphers, party.features, config);
         Self {
             local_id,
             remote,

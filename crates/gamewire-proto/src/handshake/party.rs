@@ -24,6 +24,11 @@ use crate::{
 /// The handshake counts as packet 1 in both directions (wire.md §2).
 pub(super) const FIRST_PACKET_NUMBER: u64 = 2;
 
+/// A peer's receive window counts as if it were inside these bounds, in bytes: some data must always
+/// be able to travel, and nobody's buffer is larger than the largest `RecvBufferSize`.
+const MIN_RECEIVE_WINDOW: u64 = 4096;
+const MAX_RECEIVE_WINDOW: u64 = 0x1000_0000;
+
 /// A certificate signed by an authority, with its key.
 #[derive(Debug)]
 pub struct Credentials {
@@ -65,6 +70,8 @@ pub struct Peer {
     pub protocol_version: u32,
     /// Extension bits in force between us.
     pub features: u64,
+    /// Bytes of reliable data that it has room for, if that was negotiated.
+    pub receive_window: Option<u64>,
 }
 
 impl Peer {
@@ -76,6 +83,7 @@ impl Peer {
             encrypted: true,
             protocol_version: 0,
             features: 0,
+            receive_window: None,
         }
     }
 }
@@ -177,8 +185,13 @@ impl LocalKeys {
         entropy: &mut dyn Entropy,
         ciphers: &[Cipher],
         features: u64,
+        config: &ConnectionConfig,
     ) -> CryptOffer {
-        let extensions = (features != 0).then_some(Extensions { features: Some(features) });
+        let window = config.receive.window() as u64;
+        let extensions = (features != 0).then(|| Extensions {
+            features: Some(features),
+            receive_window: (features & extensions::RECEIVE_WINDOW != 0).then_some(window),
+        });
         CryptOffer::generate(entropy, &self.signing, OfferParameters { ciphers, extensions })
     }
 
@@ -267,7 +280,15 @@ impl PeerKeys {
             encrypted: cipher != Cipher::Null,
             protocol_version: self.crypt.protocol_version,
             features: self.common_features(own_features),
+            receive_window: self.receive_window(own_features),
         }
+    }
+
+    /// The peer's receive window, if both sides know of such a thing.
+    fn receive_window(&self, own_features: u64) -> Option<u64> {
+        let in_force = self.common_features(own_features) & extensions::RECEIVE_WINDOW != 0;
+        let window = self.crypt.extensions.as_ref()?.receive_window?;
+        in_force.then_some(window.clamp(MIN_RECEIVE_WINDOW, MAX_RECEIVE_WINDOW))
     }
 }
 

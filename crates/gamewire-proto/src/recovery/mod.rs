@@ -42,6 +42,11 @@ pub const PEER_MAX_ACK_DELAY: Duration = Duration::from_millis(50);
 /// probes fit into the ten seconds after which a silent connection ends.
 pub const MAX_PTO: Duration = Duration::from_secs(2);
 
+/// Data that nobody asked the peer to acknowledge waits so many probe timeouts for an ack before it
+/// is asked for: long enough that a steady trickle of packets, which ask by themselves once per round
+/// trip, never gets there.
+pub const UNASKED_PTOS: u32 = 2;
+
 /// Packets that one expired probe timeout sends at the most.
 pub const MAX_PROBES: u8 = 2;
 
@@ -104,6 +109,8 @@ pub struct Recovery {
     /// Packets in flight that ask for an ack.
     eliciting: u64,
     last_eliciting_sent: Time,
+    /// When the newest packet left that counts as in flight.
+    last_counted_sent: Time,
     pto_count: u32,
     loss_time: Option<Time>,
     /// When the packet left that used up the lead, if none in flight asks for an ack.
@@ -147,6 +154,7 @@ impl Recovery {
             bytes_in_flight: 0,
             eliciting: 0,
             last_eliciting_sent: Time::default(),
+            last_counted_sent: Time::default(),
             pto_count: 0,
             loss_time: None,
             lead_exhausted: None,
@@ -248,6 +256,7 @@ impl Recovery {
         });
         if counted {
             self.bytes_in_flight += u64::from(bytes);
+            self.last_counted_sent = now;
         }
         if ack_eliciting {
             self.eliciting += 1;
@@ -319,6 +328,11 @@ impl Recovery {
             self.lead_exhausted = None;
             return Some(Probe { packets: 1 });
         }
+        if self.unasked_deadline().is_some_and(|time| time <= now) {
+            // The ack of the probe tells which of them are lost; silence tells nothing.
+            self.last_counted_sent = now;
+            return Some(Probe { packets: 1 });
+        }
         if self.pto_deadline().is_none_or(|time| time > now) {
             return None;
         }
@@ -338,7 +352,10 @@ impl Recovery {
 
     /// When [`Recovery::on_timeout`] is to be called.
     pub fn deadline(&self) -> Option<Time> {
-        self.loss_time.or(self.lead_exhausted).or_else(|| self.pto_deadline())
+        self.loss_time
+            .or(self.lead_exhausted)
+            .or_else(|| self.pto_deadline())
+            .or_else(|| self.unasked_deadline())
     }
 
     /// The probe timeout without backing off.
@@ -354,6 +371,12 @@ impl Recovery {
         let base = self.pto();
         let backed_off = base.saturating_mul(1 << self.pto_count.min(16));
         Some(self.last_eliciting_sent + backed_off.min(MAX_PTO.max(base)))
+    }
+
+    /// When to ask about data in flight if no packet asks already.
+    fn unasked_deadline(&self) -> Option<Time> {
+        let unasked = self.eliciting == 0 && self.bytes_in_flight > 0;
+        unasked.then(|| self.last_counted_sent + self.pto() * UNASKED_PTOS)
     }
 
     /// Compares the frame with the packets whose fate is open.
@@ -500,12 +523,12 @@ impl Recovery {
             };
             let due = packet.sent + delay;
             if self.newest_acked - number < PACKET_THRESHOLD && due > now {
-                // Only what elicits an ack is worth a timer.
+                // Acks alone are not worth a timer.
                 self.loss_time = self
                     .packets
                     .from(number)
                     .take_while(|&(number, _)| number < self.newest_acked)
-                    .find(|(_, packet)| packet.fate == Fate::InFlight && packet.ack_eliciting)
+                    .find(|(_, packet)| packet.fate == Fate::InFlight && packet.counted)
                     .map(|(_, packet)| packet.sent + delay);
                 break;
             }
@@ -521,7 +544,8 @@ impl Recovery {
             self.holes.declare_lost(now);
         }
         lost.bytes_in_flight = self.bytes_in_flight;
-        if lost.bytes > 0 {
+        // What a full receiver refuses says nothing about the path.
+        if lost.bytes > 0 && !queues.peer_is_full() {
             controller.on_lost(now, &lost);
         }
         lost
@@ -530,11 +554,12 @@ impl Recovery {
     /// Has the oldest reliable data in flight sent again, without counting it as lost. Returns the
     /// number of packets worth sending, at least one.
     fn offer_oldest_again(&self, queues: &mut SendQueues) -> u8 {
+        queues.on_probe_timeout();
         let mut offered = 0;
         let start = self.holes.oldest_in_flight().unwrap_or(self.newest_acked + 1);
         for (_, packet) in self.packets.from(start) {
             if packet.fate == Fate::InFlight && packet.content.is_reliable() {
-                queues.on_lost(&packet.content);
+                queues.send_again(&packet.content);
                 offered += 1;
                 if offered == MAX_PROBES {
                     break;

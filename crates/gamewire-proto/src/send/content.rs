@@ -22,6 +22,7 @@ pub(super) enum SentRange {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SentContent {
     pub(super) ranges: SmallVec<[SentRange; 2]>,
+    segments: u16,
     reliable: bool,
     carries_data: bool,
 }
@@ -37,16 +38,22 @@ impl SentContent {
         self.reliable
     }
 
+    /// Segments in it.
+    pub fn segments(&self) -> u16 {
+        self.segments
+    }
+
     /// Empties it.
     pub fn clear(&mut self) {
         self.ranges.clear();
+        self.segments = 0;
         self.reliable = false;
         self.carries_data = false;
     }
 
     pub(super) fn push_stream(&mut self, lane: u8, start: u64, len: u16) {
+        self.count_segment();
         self.reliable = true;
-        self.carries_data = true;
         if let Some(SentRange::Stream { lane: last_lane, start: last_start, len: last_len }) =
             self.ranges.last_mut()
             && *last_lane == lane
@@ -59,8 +66,8 @@ impl SentContent {
     }
 
     pub(super) fn push_whole(&mut self, lane: u8, number: u64) {
+        self.count_segment();
         self.reliable = true;
-        self.carries_data = true;
         if let Some(SentRange::Whole { lane: last_lane, count, first }) = self.ranges.last_mut()
             && *last_lane == lane
             && *first + u64::from(*count) == number
@@ -72,17 +79,22 @@ impl SentContent {
     }
 
     pub(super) fn push_part(&mut self, lane: u8, number: u64, offset: u32, len: u16) {
+        self.count_segment();
         self.reliable = true;
-        self.carries_data = true;
         self.ranges.push(SentRange::Part { lane, len, offset, number });
     }
 
     pub(super) fn push_seen(&mut self, lane: u8, number: u64) {
-        self.carries_data = true;
+        self.count_segment();
         self.ranges.push(SentRange::Seen { lane, number });
     }
 
     pub(super) fn push_unreliable(&mut self) {
+        self.count_segment();
+    }
+
+    fn count_segment(&mut self) {
+        self.segments = self.segments.saturating_add(1);
         self.carries_data = true;
     }
 }
@@ -111,8 +123,9 @@ mod tests {
         ];
         assert_eq!(content.ranges.as_slice(), expected);
         assert!(content.is_reliable() && !content.is_empty());
+        assert_eq!(content.segments(), 7, "merged ranges are segments of their own");
         content.clear();
-        assert!(!content.is_reliable() && content.is_empty());
+        assert!(!content.is_reliable() && content.is_empty() && content.segments() == 0);
         content.push_seen(0, 1);
         assert!(!content.is_reliable() && !content.is_empty());
     }

@@ -78,10 +78,28 @@ pub(super) struct Packet {
     pub(super) limits: PeerLimits,
     /// Unreliable messages up to this size are not split.
     pub(super) whole_limit: u64,
+    /// Most segments in the whole packet.
+    pub(super) max_segments: u16,
     pub(super) fresh: bool,
+    /// Bytes of earlier packets that may go along once more.
+    pub(super) repeat: u64,
+}
+
+impl PeerLimits {
+    /// So many bytes of reliable data leave.
+    fn spend(&mut self, bytes: u64) {
+        if self.receive_window < u64::MAX {
+            self.receive_window = self.receive_window.saturating_sub(bytes);
+        }
+    }
 }
 
 impl Packet {
+    /// Whether no further segment may join what is in it.
+    pub(super) fn is_full(&self, sent: &SentContent) -> bool {
+        sent.segments() >= self.max_segments
+    }
+
     fn room(&self) -> Room {
         Room { max_segment: self.limits.max_segment, fresh: self.fresh }
     }
@@ -164,15 +182,16 @@ impl SendLane {
     /// Whether what goes next must wait for acks.
     pub(super) fn is_blocked(&self, limits: &PeerLimits) -> bool {
         let limit = limits.max_unacked_reliable_per_lane;
+        let full = limits.receive_window == 0;
         if self.stream.unsent() > 0 {
-            return self.stream.window(limit) == 0;
+            return full || self.stream.window(limit) == 0;
         }
         let Some(first) = self.pending.front() else {
             return false;
         };
         match first.form(self.config.mode, limits.features) {
-            Form::Stream => self.stream.window(limit) == 0,
-            Form::Unordered => self.unordered.is_full(limit, first.number),
+            Form::Stream => full || self.stream.window(limit) == 0,
+            Form::Unordered => full || self.unordered.is_full(limit, first.number),
             Form::Unreliable | Form::Sequenced => false,
         }
     }
@@ -270,12 +289,16 @@ impl SendLane {
     ) -> u64 {
         let mut room = packet.room();
         let mut written = 0;
-        while let Some(range) = self.stream.write_lost(self.index, room, writer) {
+        while !packet.is_full(sent)
+            && let Some(range) = self.stream.write_lost(self.index, room, writer)
+        {
             sent.push_stream(self.index, range.start, (range.end - range.start) as u16);
             written += range.end - range.start;
             room.fresh = false;
         }
-        while let Some(bytes) = self.unordered.write_lost(self.index, room, writer, sent) {
+        while !packet.is_full(sent)
+            && let Some(bytes) = self.unordered.write_lost(self.index, room, writer, sent)
+        {
             written += bytes;
             room.fresh = false;
         }
@@ -286,13 +309,17 @@ impl SendLane {
     /// because they expired, and why it stopped.
     pub(super) fn write_new(
         &mut self,
-        mut packet: Packet,
+        packet: &mut Packet,
         writer: &mut PacketWriter<'_>,
         sent: &mut SentContent,
     ) -> (u64, u64, Stop) {
         let (mut written, mut expired) = (0, 0);
         loop {
             expired += self.drop_expired_front(packet.now);
+            if packet.is_full(sent) {
+                let stop = if self.has_pending() { Stop::NoRoom } else { Stop::Dry };
+                return (written, expired, stop);
+            }
             let form = if self.stream.unsent() > 0 {
                 Form::Stream
             } else {
@@ -303,12 +330,12 @@ impl SendLane {
                 }
             };
             let step = match form {
-                Form::Stream => self.write_stream(&packet, &mut expired, writer, sent),
-                Form::Unreliable => self.write_part(None, &packet, writer, sent),
+                Form::Stream => self.write_stream(packet, &mut expired, writer, sent),
+                Form::Unreliable => self.write_part(None, packet, writer, sent),
                 Form::Sequenced => {
-                    self.write_part(Some(SegmentKind::Sequenced), &packet, writer, sent)
+                    self.write_part(Some(SegmentKind::Sequenced), packet, writer, sent)
                 }
-                Form::Unordered => self.write_unordered(&packet, writer, sent),
+                Form::Unordered => self.write_unordered(packet, writer, sent),
             };
             match step {
                 Ok(bytes) => written += bytes,
@@ -321,12 +348,14 @@ impl SendLane {
     /// One segment of the stream, over as many messages as fit.
     fn write_stream(
         &mut self,
-        packet: &Packet,
+        packet: &mut Packet,
         expired: &mut u64,
         writer: &mut PacketWriter<'_>,
         sent: &mut SentContent,
     ) -> Result<u64, Stop> {
-        let window = self.stream.window(packet.limits.max_unacked_reliable_per_lane);
+        let limits = &packet.limits;
+        let window = self.stream.window(limits.max_unacked_reliable_per_lane);
+        let window = window.min(limits.receive_window);
         if window == 0 {
             return Err(Stop::Blocked);
         }
@@ -354,10 +383,17 @@ impl SendLane {
             };
             self.stream.begin(message.number, self.seen.number, message.payload);
         }
-        let range = self.stream.write_new(self.index, max, writer).ok_or(Stop::NoRoom)?;
+        // One segment holds both, so new bytes leave the rest of its room to what goes once more.
+        let spare = (fits.min(packet.limits.max_segment) as u64).checked_sub(self.stream.unsent());
+        let whole = self.stream.unsent() <= max;
+        let spare = spare.filter(|_| whole).unwrap_or(0);
+        let repeated = self.stream.repeatable(packet.repeat.min(spare));
+        let range = self.stream.write_new(self.index, max, repeated, writer).ok_or(Stop::NoRoom)?;
+        packet.repeat -= repeated;
+        packet.limits.spend(range.end - range.start - repeated);
         let len = range.end - range.start;
         sent.push_stream(self.index, range.start, len as u16);
-        Ok(len)
+        Ok(len - repeated)
     }
 
     /// The next segment of the unreliable message that is first.
@@ -405,14 +441,15 @@ impl SendLane {
     /// The next segment of the unordered reliable message that is first.
     fn write_unordered(
         &mut self,
-        packet: &Packet,
+        packet: &mut Packet,
         writer: &mut PacketWriter<'_>,
         sent: &mut SentContent,
     ) -> Result<u64, Stop> {
         let limit = packet.limits.max_unacked_reliable_per_lane;
         let lane = u16::from(self.index);
         let message = self.pending.front_mut().ok_or(Stop::Dry)?;
-        if self.unordered.is_full(limit, message.number) {
+        let full = packet.limits.receive_window == 0;
+        if full || self.unordered.is_full(limit, message.number) {
             return Err(Stop::Blocked);
         }
         let (number, offset) = (message.number, message.sent);
@@ -427,6 +464,7 @@ impl SendLane {
         message.sent = range.end;
         message.form = Some(Form::Unordered);
         self.pending_reliable -= u64::from(len);
+        packet.limits.spend(u64::from(len));
         self.unordered.on_sent(number, &message.payload, &range);
         unordered::note(sent, self.index, number, range, last);
         if last {

@@ -42,8 +42,9 @@ pub enum EnqueueError {
     /// There is no such lane.
     #[error("lane {} is not configured", .0.lane)]
     InvalidLane(OutgoingMessage),
-    /// Larger than [`MAX_MESSAGE_BYTES`](super::MAX_MESSAGE_BYTES).
-    #[error("{} bytes are too many for one message", .0.payload.len())]
+    /// Larger than [`MAX_MESSAGE_BYTES`](super::MAX_MESSAGE_BYTES); or too large to be unreliable,
+    /// where such messages are not to become reliable by themselves.
+    #[error("{} bytes are too many for one message of its kind", .0.payload.len())]
     TooLarge(OutgoingMessage),
     /// Sent with `no_delay`, and it would wait for too long.
     #[error("the message would have to wait")]
@@ -87,6 +88,9 @@ pub struct PeerLimits {
     /// Bytes of a lane's reliable data that may wait for their ack: what lies beyond the peer's
     /// receive buffer is not acknowledged and looks lost (wire.md §5). 1 MiB for Valve's library.
     pub max_unacked_reliable_per_lane: u64,
+    /// Bytes of all lanes' reliable data that may wait for their ack: what the peer said that it has
+    /// room for. `u64::MAX`: it says nothing of the kind.
+    pub receive_window: u64,
     /// Largest segment, in bytes.
     pub max_segment: usize,
     /// Extension bits in force ([`gamewire_wire::extensions`]).
@@ -97,6 +101,7 @@ impl Default for PeerLimits {
     fn default() -> Self {
         Self {
             max_unacked_reliable_per_lane: 1024 * 1024,
+            receive_window: u64::MAX,
             max_segment: gamewire_wire::limits::MAX_EXPLICIT_SEGMENT,
             features: 0,
         }

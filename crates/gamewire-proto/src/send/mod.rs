@@ -10,6 +10,7 @@ mod message;
 mod ranges;
 mod room;
 mod schedule;
+mod segments;
 mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -33,6 +34,7 @@ use self::{
     lane::{Packet, SendLane, Stop},
     room::MIN_PIECE,
     schedule::{LaneSet, Schedule},
+    segments::SegmentLimit,
 };
 use crate::{
     Time,
@@ -69,6 +71,10 @@ const PACKET_OVERHEAD: usize = MAX_UDP_PAYLOAD - MAX_ENCRYPTED_PAYLOAD + TAG_LEN
 /// message, at the most where it is to stay whole, in bytes.
 const WHOLE_MESSAGE_RESERVE: usize = 40;
 
+/// What the headers of a message and of its segment take from a packet, at the most where data of
+/// earlier packets is to fit beside it, in bytes.
+const MESSAGE_RESERVE: u64 = 24;
+
 /// See the module's documentation.
 ///
 /// There is always lane 0. [`SendQueues::ready_at`] says when [`SendQueues::fill`] has something.
@@ -82,6 +88,7 @@ pub struct SendQueues {
     pending: LaneSet,
     lost: LaneSet,
     total: Backlog,
+    segments: SegmentLimit,
     room: RoomSignal,
     expiry: Expiry,
 }
@@ -101,6 +108,13 @@ struct Expiry {
     expired: u64,
 }
 
+/// How much may go into one packet.
+struct Extent {
+    max_segments: u16,
+    /// Bytes that may go once more.
+    repeat: u64,
+}
+
 impl SendQueues {
     /// Queues of a connection with one lane.
     pub fn new(config: SendConfig) -> Self {
@@ -113,6 +127,7 @@ impl SendQueues {
             pending: LaneSet::default(),
             lost: LaneSet::default(),
             total: Backlog::default(),
+            segments: SegmentLimit::new(),
             room: RoomSignal::default(),
             expiry: Expiry { next: Time::FAR_FUTURE, previous: Time::default(), expired: 0 },
         }
@@ -126,6 +141,25 @@ impl SendQueues {
     /// Tells what the peer can take. Messages queued before travel as it allows.
     pub fn set_peer(&mut self, peer: PeerLimits) {
         self.peer = peer;
+    }
+
+    /// The peer said how many bytes of reliable data it has room for, beyond what it acknowledged.
+    pub fn set_receive_window(&mut self, bytes: u64) {
+        self.peer.receive_window = bytes;
+    }
+
+    /// Whether the peer has no room for what is next.
+    pub fn peer_is_full(&self) -> bool {
+        self.limits_now().receive_window == 0 && self.total.pending_reliable > 0
+    }
+
+    /// What the peer can take, as far as it is not used up.
+    fn limits_now(&self) -> PeerLimits {
+        let left = match self.peer.receive_window {
+            u64::MAX => u64::MAX,
+            window => window.saturating_sub(self.total.sent_unacked_reliable),
+        };
+        PeerLimits { receive_window: left, ..self.peer }
     }
 
     /// Sets priorities and weights of the lanes from 0 on, and adds lanes.
@@ -178,7 +212,10 @@ impl SendQueues {
         else {
             return Err(EnqueueError::InvalidLane(message));
         };
-        if message.payload.len() > MAX_MESSAGE_BYTES {
+        let oversized = !message.reliable && message.payload.len() > self.max_unreliable();
+        if message.payload.len() > MAX_MESSAGE_BYTES
+            || (oversized && self.config.refuse_large_unreliable)
+        {
             return Err(EnqueueError::TooLarge(message));
         }
         if !self.has_room(message.payload.len()) {
@@ -191,8 +228,7 @@ impl SendQueues {
         if message.no_delay && !message.reliable && self.would_wait(lane, send_rate) {
             return Err(EnqueueError::WouldWait(message));
         }
-        let promoted = !message.reliable && message.payload.len() > self.max_unreliable();
-        message.reliable |= promoted;
+        message.reliable |= oversized;
         if let Some(deadline) = message.deadline {
             let earliest = self.expiry.previous + EXPIRY_INTERVAL;
             self.expiry.next = self.expiry.next.min(deadline.max(earliest));
@@ -206,7 +242,7 @@ impl SendQueues {
         if no_nagle {
             self.flush();
         }
-        Ok(EnqueueReport { message_number, promoted })
+        Ok(EnqueueReport { message_number, promoted: oversized })
     }
 
     /// Ends the wait of all queued messages for company.
@@ -224,11 +260,12 @@ impl SendQueues {
         if !self.lost.is_empty() {
             return Some(now);
         }
+        let limits = self.limits_now();
         let mut ready: Option<Time> = None;
         let mut sendable = 0;
         for rank in self.pending.iter() {
             let lane = &self.lanes[usize::from(self.schedule.lane_at(rank))];
-            if lane.is_blocked(&self.peer) {
+            if lane.is_blocked(&limits) {
                 continue;
             }
             let at = lane.ready_at();
@@ -244,17 +281,57 @@ impl SendQueues {
     /// Writes what is to go next to the end of a packet, and notes it in `sent`: lost data first,
     /// then new data by priority and share, whether or not it still waits for company.
     pub fn fill(&mut self, now: Time, writer: &mut PacketWriter<'_>, sent: &mut SentContent) {
+        let extent = Extent { max_segments: self.segments.for_packet(), repeat: 0 };
+        self.fill_packet(now, extent, writer, sent);
+    }
+
+    /// As [`SendQueues::fill`], for a packet that must get through because none did for a while: it
+    /// holds fewer segments each time, until the peer takes it.
+    pub fn fill_probe(&mut self, now: Time, writer: &mut PacketWriter<'_>, sent: &mut SentContent) {
+        let extent = Extent { max_segments: self.segments.for_probe(), repeat: 0 };
+        self.fill_packet(now, extent, writer, sent);
+    }
+
+    /// As [`SendQueues::fill`]; and where everything that waits fits into the packet, up to `repeat`
+    /// bytes of what the last packets carried go along once more, for the case that one of those is
+    /// lost. Returns how many.
+    pub fn fill_and_repeat(
+        &mut self,
+        now: Time,
+        repeat: u64,
+        writer: &mut PacketWriter<'_>,
+        sent: &mut SentContent,
+    ) -> u64 {
+        let extent = Extent { max_segments: self.segments.for_packet(), repeat };
+        self.fill_packet(now, extent, writer, sent)
+    }
+
+    fn fill_packet(
+        &mut self,
+        now: Time,
+        extent: Extent,
+        writer: &mut PacketWriter<'_>,
+        sent: &mut SentContent,
+    ) -> u64 {
+        let Extent { max_segments, repeat } = extent;
         self.drop_expired(now);
         let mut packet = Packet {
             now,
-            limits: self.peer,
+            limits: self.limits_now(),
             whole_limit: self.max_plaintext().saturating_sub(WHOLE_MESSAGE_RESERVE) as u64,
+            max_segments,
             fresh: true,
+            repeat: 0,
         };
         if !self.lost.is_empty() {
             packet.fresh = self.fill_lost(&packet, writer, sent);
+        } else if repeat > 0 {
+            let needed = self.total.pending_bytes() + MESSAGE_RESERVE * self.total.pending_messages;
+            packet.repeat = (writer.remaining() as u64).saturating_sub(needed).min(repeat);
         }
-        self.fill_new(packet, writer, sent);
+        let repeated = self.fill_new(packet, writer, sent);
+        self.segments.on_filled(sent.segments());
+        repeated
     }
 
     /// Whether the packet is still without segments.
@@ -281,18 +358,19 @@ impl SendQueues {
         mut packet: Packet,
         writer: &mut PacketWriter<'_>,
         sent: &mut SentContent,
-    ) {
+    ) -> u64 {
         let mut done = LaneSet::default();
+        let may_repeat = packet.repeat;
         loop {
             let room = writer.remaining() as u64;
             let ranks = self.pending.without(done);
             let lanes = &self.lanes;
             let quantum = |lane: u8| lanes[usize::from(lane)].backlog().pending_bytes().min(room);
             let Some(index) = self.schedule.pick(ranks, quantum) else {
-                return;
+                return may_repeat - packet.repeat;
             };
             let (written, expired, stop) =
-                self.touch(index, |lane| lane.write_new(packet, writer, sent));
+                self.touch(index, |lane| lane.write_new(&mut packet, writer, sent));
             self.expiry.expired += expired;
             self.schedule.served(index, written);
             packet.fresh &= sent.is_empty();
@@ -305,21 +383,33 @@ impl SendQueues {
                     self.schedule.wake(index);
                 }
             }
-            if writer.remaining() == 0 {
-                return;
+            if writer.remaining() == 0 || packet.is_full(sent) {
+                return may_repeat - packet.repeat;
             }
         }
     }
 
     /// A packet arrived.
     pub fn on_acked(&mut self, content: &SentContent) {
+        self.segments.on_acked(content.segments());
         for &range in &content.ranges {
             self.touch(lane_of(range), |lane| lane.on_acked(range));
         }
     }
 
-    /// A packet is lost, or its data is to go again in any case.
+    /// A packet is lost.
     pub fn on_lost(&mut self, content: &SentContent) {
+        self.segments.on_lost(content.segments());
+        self.send_again(content);
+    }
+
+    /// Nothing was acknowledged for a probe timeout: [`SendQueues::fill_probe`] comes next.
+    pub fn on_probe_timeout(&mut self) {
+        self.segments.on_probe_timeout();
+    }
+
+    /// The data of a packet is to go again, whatever became of the packet.
+    pub fn send_again(&mut self, content: &SentContent) {
         for &range in &content.ranges {
             self.touch(lane_of(range), |lane| lane.on_lost(range));
         }

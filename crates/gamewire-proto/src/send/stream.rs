@@ -18,6 +18,9 @@ pub const MAX_NUMBER_INCREMENT: u64 = 1_000_000;
 /// known to have seen: Valve's receiver ends the connection beyond (wire.md §5).
 pub const MAX_NUMBER_LEAD: u64 = 10_000;
 
+/// How often a small piece of data rides again in later packets, at the most.
+const REPEATS: usize = 2;
+
 /// Longest header with the limits above and on message sizes: 1 byte, and varints of 3 and 3.
 const HEADER_LEN: usize = 7;
 
@@ -64,6 +67,8 @@ pub(super) struct SendStream {
     end: u64,
     /// The number of the last message begun, as the peer understands it.
     told_number: u64,
+    /// Where the new data of the last packets began, oldest first.
+    recent: [u64; REPEATS],
 }
 
 impl SendStream {
@@ -76,6 +81,7 @@ impl SendStream {
             sent_to: 1,
             end: 1,
             told_number: 0,
+            recent: [1; REPEATS],
         }
     }
 
@@ -134,20 +140,32 @@ impl SendStream {
         self.messages.push_back(StreamMessage { start, payload, header: inline, header_len });
     }
 
-    /// Writes up to `max` bytes that were never sent, as one segment; the range written.
+    /// How much of what the last packets carried may go along with the next one, at most `limit`
+    /// bytes: all that one or more of them carried, and none that is known to have arrived.
+    pub(super) fn repeatable(&self, limit: u64) -> u64 {
+        let unacked = self.sent_to - self.acked_to;
+        let spans = self.recent.iter().map(|start| (self.sent_to - start).min(unacked));
+        spans.filter(|&span| span <= limit).max().unwrap_or(0)
+    }
+
+    /// Writes up to `max` bytes that were never sent, as one segment that begins with the last
+    /// `repeated` ones that were; the range written.
     pub(super) fn write_new(
         &mut self,
         lane: u8,
         max: u64,
+        repeated: u64,
         writer: &mut PacketWriter<'_>,
     ) -> Option<Range<u64>> {
-        let range = self.sent_to..self.sent_to + self.unsent().min(max);
+        let range = self.sent_to - repeated..self.sent_to + self.unsent().min(max);
         // What was never sent is mostly in the last messages, begun for this very segment.
         let mut index = self.messages.len();
         while index > 0 && self.messages[index - 1].end() > range.start {
             index -= 1;
         }
         self.write(lane, index, range.clone(), writer)?;
+        self.recent.rotate_left(1);
+        self.recent[REPEATS - 1] = self.sent_to;
         self.sent_to = range.end;
         Some(range)
     }

@@ -148,6 +148,18 @@ fn large_unreliable_messages_become_reliable_at_the_limit() {
 }
 
 #[test]
+fn large_unreliable_messages_are_refused_where_that_is_asked_for() {
+    let config = SendConfig { refuse_large_unreliable: true, ..SendConfig::default() };
+    let mut queues = SendQueues::new(config);
+    let large = message(16_501, false);
+    let refused = queues.enqueue(NOW, large.clone(), None).unwrap_err();
+    assert_eq!(refused, EnqueueError::TooLarge(large), "it is given back");
+    assert_eq!(queues.backlog(), Backlog::default());
+    assert_eq!(push(&mut queues, message(16_501, true)), 1, "no number was used up");
+    assert_eq!(push(&mut queues, message(16_500, false)), 2);
+}
+
+#[test]
 fn empty_messages_travel_too() {
     let (mut queues, mut model) = (queues(), Model::default());
     push(&mut queues, message(0, true));

@@ -34,7 +34,6 @@ pub struct App {
     started: Time,
     streams: Vec<Stream>,
     last_numbers: BTreeMap<u16, u64>,
-    blocked: bool,
     connected: bool,
     stage: Stage,
     close: ClosePlan,
@@ -59,7 +58,9 @@ struct Stream {
     sent: u32,
     next: Time,
     in_burst: u32,
+    /// The size of a message that was refused for want of room; others of the application may fit.
     refused: Option<usize>,
+    blocked: bool,
 }
 
 /// Messages received and not yet consumed.
@@ -83,6 +84,7 @@ impl App {
             sent: 0,
             in_burst: 0,
             refused: None,
+            blocked: false,
         };
         Self {
             connection_tag,
@@ -90,7 +92,6 @@ impl App {
             started: now,
             streams: plan.traffic.into_iter().map(begin).collect(),
             last_numbers: BTreeMap::new(),
-            blocked: false,
             connected: false,
             stage: Stage::Playing,
             close: plan.close,
@@ -113,9 +114,9 @@ impl App {
             || self.streams.iter().all(|stream| stream.sent >= stream.traffic.count)
     }
 
-    /// Whether it waits for room in the send queue.
+    /// Whether any of it waits for room in the send queue.
     pub fn is_blocked(&self) -> bool {
-        self.blocked
+        self.streams.iter().any(|stream| stream.blocked)
     }
 
     /// Messages and bytes that it got and did not consume.
@@ -128,7 +129,7 @@ impl App {
         let reading = self.inbox.deadline(self.started);
         let acting = match self.stage {
             Stage::Playing => {
-                let sending = self.streams.iter().filter_map(|s| s.deadline(self.blocked)).min();
+                let sending = self.streams.iter().filter_map(Stream::deadline).min();
                 let closing = match self.close {
                     ClosePlan::At { after, .. } => Some(self.started + after),
                     ClosePlan::WhenSent { .. } if self.connected && self.sent_all() => {
@@ -193,7 +194,7 @@ impl App {
     /// Hears what the connection has to say.
     pub fn on_event(&mut self, event: &Event) {
         match event {
-            Event::Writable => self.blocked = false,
+            Event::Writable => self.streams.iter_mut().for_each(|stream| stream.blocked = false),
             Event::StateChanged { new, .. } => match new {
                 ConnectionState::ClosedByPeer | ConnectionState::ProblemDetectedLocally => {
                     if self.stage == Stage::Playing {
@@ -241,7 +242,7 @@ impl App {
 
     fn send(&mut self, now: Time, connection: &mut Connection, log: &mut Vec<Observation>) {
         for index in 0..self.streams.len() {
-            while !self.blocked && self.streams[index].due(now) {
+            while self.streams[index].due(now) {
                 let (message, name) = self.next_message(now, index);
                 match connection.send(now, message.clone()) {
                     Ok(report) => {
@@ -263,7 +264,7 @@ impl App {
                     Err(SendError::Refused(EnqueueError::LimitExceeded(back))) => {
                         log.extend(changed(&back, &message, name));
                         self.streams[index].refused = Some(message.payload.len());
-                        self.blocked = true;
+                        self.streams[index].blocked = true;
                     }
                     Err(
                         SendError::Ignored(back)
@@ -327,11 +328,11 @@ fn same_bytes(one: &Bytes, other: &Bytes) -> bool {
 
 impl Stream {
     fn due(&self, now: Time) -> bool {
-        self.sent < self.traffic.count && self.next <= now
+        !self.blocked && self.sent < self.traffic.count && self.next <= now
     }
 
-    fn deadline(&self, blocked: bool) -> Option<Time> {
-        (!blocked && self.sent < self.traffic.count).then_some(self.next)
+    fn deadline(&self) -> Option<Time> {
+        (!self.blocked && self.sent < self.traffic.count).then_some(self.next)
     }
 
     fn step(&mut self, now: Time) {

@@ -15,6 +15,8 @@ pub struct LinkConfig {
     pub jitter: Duration,
     /// Datagrams lost, independently of each other.
     pub loss: PerMillion,
+    /// The same before they reach the bottleneck, so that they do not use it.
+    pub early_loss: PerMillion,
     /// Losses that come in bursts.
     pub bursts: Option<BurstLoss>,
     /// Datagrams held back by [`LinkConfig::reorder_delay`], so that others overtake them.
@@ -91,14 +93,44 @@ pub(super) struct Arrival {
     pub(super) flip: Option<usize>,
 }
 
+/// Where datagrams wait for their turn; one link's own, or shared by several.
+#[derive(Debug, Default)]
+pub(super) struct Bottleneck {
+    pub(super) limit: Option<RateLimit>,
+    /// When everything accepted so far has passed.
+    busy_until: Time,
+}
+
+impl Bottleneck {
+    pub(super) fn new(limit: RateLimit) -> Self {
+        Self { limit: Some(limit), busy_until: Time::default() }
+    }
+
+    /// When a datagram has passed; `None`: there was no room for it.
+    fn pass(&mut self, now: Time, len: usize) -> Option<Time> {
+        let Some(limit) = self.limit else {
+            return Some(now);
+        };
+        let waiting_us = self.busy_until.micros_since(now);
+        let rate = limit.bytes_per_second.max(1);
+        let waiting_bytes = waiting_us * rate / 1_000_000;
+        if waiting_bytes + len as u64 > limit.queue_bytes {
+            return None;
+        }
+        let takes_us = (len as u64 * 1_000_000).div_ceil(rate);
+        self.busy_until = self.busy_until.max(now).plus_micros(takes_us);
+        Some(self.busy_until)
+    }
+}
+
 /// A link with its state.
 #[derive(Debug, Default)]
 pub(super) struct Link {
     pub(super) config: LinkConfig,
     pub(super) counters: LinkCounters,
+    /// Its own bottleneck, with the limit of its configuration.
+    bottleneck: Bottleneck,
     in_burst: bool,
-    /// When everything accepted so far has passed the bottleneck.
-    busy_until: Time,
     /// The latest arrival of a datagram that was not held back on purpose.
     latest_arrival: Time,
 }
@@ -108,11 +140,13 @@ impl Link {
         Self { config, ..Self::default() }
     }
 
-    /// Decides about one datagram: it arrives never, once or twice.
+    /// Decides about one datagram: it arrives never, once or twice. `shared`: a bottleneck that other
+    /// links use too, instead of its own.
     pub(super) fn carry(
         &mut self,
         now: Time,
         datagram: &[u8],
+        shared: Option<&mut Bottleneck>,
         rng: &mut Rng,
     ) -> [Option<Arrival>; 2] {
         self.counters.sent += 1;
@@ -120,7 +154,13 @@ impl Link {
             self.counters.oversized += 1;
             return [None; 2];
         }
-        let Some(passed) = self.pass_bottleneck(now, datagram.len()) else {
+        if rng.chance(self.config.early_loss) {
+            self.counters.lost += 1;
+            return [None; 2];
+        }
+        self.bottleneck.limit = self.config.rate;
+        let bottleneck = shared.unwrap_or(&mut self.bottleneck);
+        let Some(passed) = bottleneck.pass(now, datagram.len()) else {
             self.counters.overflowed += 1;
             return [None; 2];
         };
@@ -133,21 +173,6 @@ impl Link {
         self.counters.duplicated += u64::from(twice);
         let second = twice.then(|| self.arrival(passed, datagram, rng));
         [Some(first), second]
-    }
-
-    fn pass_bottleneck(&mut self, now: Time, len: usize) -> Option<Time> {
-        let Some(limit) = self.config.rate else {
-            return Some(now);
-        };
-        let waiting_us = self.busy_until.micros_since(now);
-        let rate = limit.bytes_per_second.max(1);
-        let waiting_bytes = waiting_us * rate / 1_000_000;
-        if waiting_bytes + len as u64 > limit.queue_bytes {
-            return None;
-        }
-        let takes_us = (len as u64 * 1_000_000).div_ceil(rate);
-        self.busy_until = self.busy_until.max(now).plus_micros(takes_us);
-        Some(self.busy_until)
     }
 
     fn loses(&mut self, rng: &mut Rng) -> bool {
@@ -192,7 +217,7 @@ mod tests {
 
     fn arrivals(link: &mut Link, count: usize, rng: &mut Rng) -> Vec<Arrival> {
         (0..count)
-            .flat_map(|i| link.carry(T0.plus_micros(i as u64 * 10), &[0x80; 100], rng))
+            .flat_map(|i| link.carry(T0.plus_micros(i as u64 * 10), &[0x80; 100], None, rng))
             .flatten()
             .collect()
     }
@@ -241,10 +266,14 @@ mod tests {
         let corrupt = PerMillion::percent(100);
         let mut link = Link::new(LinkConfig { corrupt, ..LinkConfig::default() });
         let mut rng = Rng::new(4);
-        assert_eq!(link.carry(T0, &[0x20; 8], &mut rng)[0].map(|arrival| arrival.flip), Some(None));
+        assert_eq!(
+            link.carry(T0, &[0x20; 8], None, &mut rng)[0].map(|arrival| arrival.flip),
+            Some(None)
+        );
         link.config.corrupts = Corrupts::Everything;
         assert!(
-            link.carry(T0, &[0x20; 8], &mut rng)[0].is_some_and(|arrival| arrival.flip.is_some())
+            link.carry(T0, &[0x20; 8], None, &mut rng)[0]
+                .is_some_and(|arrival| arrival.flip.is_some())
         );
     }
 
@@ -258,7 +287,7 @@ mod tests {
         let mut link = Link::new(LinkConfig { bursts: Some(bursts), ..LinkConfig::default() });
         let mut rng = Rng::new(5);
         let fates: Vec<bool> =
-            (0..10_000).map(|_| link.carry(T0, &[0; 9], &mut rng)[0].is_none()).collect();
+            (0..10_000).map(|_| link.carry(T0, &[0; 9], None, &mut rng)[0].is_none()).collect();
         let lost = fates.iter().filter(|&&lost| lost).count();
         let starts = fates.windows(2).filter(|pair| !pair[0] && pair[1]).count();
         assert!(lost > 5 * starts, "{lost} lost in {starts} runs");
@@ -270,19 +299,19 @@ mod tests {
         let mut link = Link::new(LinkConfig { rate: Some(rate), ..LinkConfig::default() });
         let mut rng = Rng::new(6);
         let fates: Vec<Option<Arrival>> =
-            (0..8).map(|_| link.carry(T0, &[0; 100], &mut rng)[0]).collect();
+            (0..8).map(|_| link.carry(T0, &[0; 100], None, &mut rng)[0]).collect();
         let times: Vec<u64> = fates.iter().flatten().map(|a| a.at.micros_since(T0)).collect();
         assert_eq!(times, [1000, 2000, 3000, 4000, 5000]);
         assert_eq!(link.counters.overflowed, 3);
-        assert!(link.carry(T0.plus_micros(2000), &[0; 100], &mut rng)[0].is_some());
+        assert!(link.carry(T0.plus_micros(2000), &[0; 100], None, &mut rng)[0].is_some());
     }
 
     #[test]
     fn large_datagrams_do_not_fit_through() {
         let mut link = Link::new(LinkConfig { mtu: Some(500), ..LinkConfig::default() });
         let mut rng = Rng::new(7);
-        assert!(link.carry(T0, &[0; 501], &mut rng)[0].is_none());
-        assert!(link.carry(T0, &[0; 500], &mut rng)[0].is_some());
+        assert!(link.carry(T0, &[0; 501], None, &mut rng)[0].is_none());
+        assert!(link.carry(T0, &[0; 500], None, &mut rng)[0].is_some());
         assert_eq!(link.counters.oversized, 1);
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use gamewire_proto::Time;
 
-use self::link::Link;
+use self::link::{Bottleneck, Link};
 pub use self::link::{BurstLoss, Corrupts, LinkConfig, LinkCounters, RateLimit};
 use crate::rng::{Rng, mix};
 
@@ -60,6 +60,8 @@ pub struct Delivery {
 #[derive(Debug)]
 pub struct Network {
     links: BTreeMap<(SocketAddr, SocketAddr), Link>,
+    /// Bottlenecks that several links share, and which links those are.
+    shared: Vec<(Bottleneck, Vec<(SocketAddr, SocketAddr)>)>,
     partitions: Vec<Partition>,
     cut: u64,
     under_way: BinaryHeap<Reverse<UnderWay>>,
@@ -92,6 +94,7 @@ impl Network {
     pub fn new(seed: u64) -> Self {
         Self {
             links: BTreeMap::new(),
+            shared: Vec::new(),
             partitions: Vec::new(),
             cut: 0,
             under_way: BinaryHeap::new(),
@@ -106,6 +109,16 @@ impl Network {
         let mut link = Link::new(config);
         link.counters = counters;
         self.links.insert((from, to), link);
+    }
+
+    /// Puts one bottleneck into several links, instead of their own.
+    pub fn share_bottleneck(&mut self, routes: &[(SocketAddr, SocketAddr)], limit: RateLimit) {
+        self.shared.push((Bottleneck::new(limit), routes.to_vec()));
+    }
+
+    /// Changes the limits of the shared bottlenecks; what waits in them goes on as before.
+    pub fn limit_shared(&mut self, limit: RateLimit) {
+        self.shared.iter_mut().for_each(|(bottleneck, _)| bottleneck.limit = Some(limit));
     }
 
     /// Cuts a direction for some time.
@@ -130,7 +143,10 @@ impl Network {
             self.cut += 1;
             return;
         };
-        for arrival in link.carry(now, datagram, &mut self.rng).into_iter().flatten() {
+        let uses = |routes: &[_]| routes.contains(&(from, to));
+        let shared = self.shared.iter_mut().find(|(_, routes)| uses(routes));
+        let shared = shared.map(|(bottleneck, _)| bottleneck);
+        for arrival in link.carry(now, datagram, shared, &mut self.rng).into_iter().flatten() {
             if self.under_way.len() >= MAX_UNDER_WAY {
                 link.counters.overflowed += 1;
                 continue;

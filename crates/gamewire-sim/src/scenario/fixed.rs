@@ -50,6 +50,7 @@ const TABLE: &[(&str, Build)] = &[
     ("several_connections", several_connections),
     ("half_second_lag", half_second_lag),
     ("small_packets_fast", small_packets_fast),
+    ("few_segments", few_segments),
 ];
 
 /// Names of the fixed scenarios.
@@ -346,6 +347,26 @@ fn small_packets_fast(scenario: Scenario) -> Scenario {
         config.unencrypted = 3;
     });
     scenario.sides[0].plan.traffic = vec![Traffic::reliable(40, 50_000)];
+    scenario
+}
+
+/// Receivers that take few segments per packet say nothing of it: what is beyond stays unacknowledged.
+fn few_segments(scenario: Scenario) -> Scenario {
+    let modes = [DeliveryMode::Unordered, DeliveryMode::Standard];
+    let mut scenario =
+        scenario.with_link(LinkConfig { loss: PerMillion::percent(3), ..delayed(ms(20)) });
+    for (side, limit) in scenario.sides.iter_mut().zip([4, 64]) {
+        side.config.receive.max_segments_per_packet = limit;
+        side.features = extensions::ALL;
+        let lane = |lane| {
+            let reliable = Traffic { size: (0, 1), burst: 50, ..Traffic::reliable(1500, 0) };
+            let unreliable =
+                Traffic { size: (0, 1), burst: 50, ..Traffic::unreliable(1500, 0, ms(10)) };
+            [reliable.on_lane(lane), unreliable.on_lane(lane)]
+        };
+        side.plan.traffic = (0..2).flat_map(lane).collect();
+    }
+    scenario.lanes = modes.map(|mode| LaneConfig { mode, ..LaneConfig::default() }).to_vec();
     scenario
 }
 

@@ -128,7 +128,7 @@ fn setup(rng: &mut Rng, unencrypted: u8, heavy: bool) -> SideSetup {
     let (low, high) = rng.pick(&[
         (64 << 10, 64 << 10),
         (256 << 10, 256 << 10),
-        (256 << 10, 256 << 10),
+        (1024, UNLIMITED_RATE),
         (1 << 20, 1 << 20),
         (128 << 10, 8 << 20),
         (16 << 20, 16 << 20),
@@ -140,8 +140,8 @@ fn setup(rng: &mut Rng, unencrypted: u8, heavy: bool) -> SideSetup {
     let receive = &mut config.receive;
     receive.buffer_bytes = rng.pick(&[64 << 10, 256 << 10, 1 << 20]);
     receive.buffer_messages = rng.pick(&[4, 32, 1000]);
-    // A sender cannot know a lower limit, and a packet above it is never acknowledged.
-    receive.max_segments_per_packet = rng.pick(&[600, 1300]);
+    // The sender is not told, and a packet above it is never acknowledged.
+    receive.max_segments_per_packet = rng.pick(&[4, 64, 600, 1300]);
     receive.out_of_order_window = Duration::from_micros(rng.pick(&[0, 1000, 1000, 5000]));
     config.send_time_since_previous = rng.chance(PerMillion::percent(30));
     SideSetup {

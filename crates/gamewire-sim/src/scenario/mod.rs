@@ -7,7 +7,7 @@
 mod ends;
 mod fixed;
 mod generate;
-mod run;
+pub(crate) mod run;
 mod seeds;
 
 use std::time::Duration;

@@ -148,7 +148,8 @@ impl Scenario {
     }
 }
 
-fn party(side: Side, features: u64) -> LocalParty {
+/// Who the host on a side says that it is.
+pub(crate) fn party(side: Side, features: u64) -> LocalParty {
     LocalParty {
         identity: Identity::SteamId(match side {
             Side::Initiator => 76_561_197_960_265_729,

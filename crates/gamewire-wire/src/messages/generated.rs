@@ -157,6 +157,9 @@ pub struct Extensions {
     /// Bit set of features, see gamewire_wire::extensions.
     #[prost(uint64, optional, tag = "1")]
     pub features: ::core::option::Option<u64>,
+    /// Bytes of reliable data that the sender of this has room for, with feature bit 2.
+    #[prost(uint64, optional, tag = "2")]
+    pub receive_window: ::core::option::Option<u64>,
 }
 #[allow(missing_docs)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

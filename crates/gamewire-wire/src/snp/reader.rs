@@ -58,9 +58,10 @@ impl<'a> FrameReader<'a> {
                     let last_sent = hints.last_sent_packet();
                     Frame::Ack(AckFrame::read(&mut self.cursor, first, last_sent)?)
                 }
+                0x84 => Frame::Room { bytes: self.cursor.varint()? },
                 0xc0..=0xff => Frame::Extended(self.extended(first, hints)?),
                 0x60..=0x7f => return Err(FrameError::ReservedFrame(first)),
-                0x84..=0x87 | 0xa0..=0xbf => return Err(FrameError::ReservedFrame(first)),
+                0x85..=0x87 | 0xa0..=0xbf => return Err(FrameError::ReservedFrame(first)),
             }));
         }
         Ok(None)

@@ -292,7 +292,7 @@ fn extended_segments() {
 
 #[test]
 fn reserved_frames() {
-    let reserved = (0x60..=0x7f).chain(0x84..=0x87).chain(0xa0..=0xbf);
+    let reserved = (0x60..=0x7f).chain(0x85..=0x87).chain(0xa0..=0xbf);
     for first in reserved {
         assert_eq!(read(&[first; 20]), Err(FrameError::ReservedFrame(first)));
         assert_eq!(read(&[0x80, 0, first]), Err(FrameError::ReservedFrame(first)));
@@ -323,6 +323,20 @@ fn numbers_out_of_range() {
     assert_eq!(read(&[[0x28, 7, 0].as_slice(), &[0xff; 10]].concat()), Err(FrameError::Varint));
 }
 
+#[test]
+fn room_is_told_and_read() {
+    for (bytes, expected) in
+        [(0, &[0x84, 0][..]), (300, &[0x84, 0xac, 2]), (1 << 20, &[0x84, 0x80, 0x80, 0x40])]
+    {
+        let mut out = vec![];
+        assert!(!PacketWriter::new(&mut out, expected.len() - 1).room(bytes));
+        assert!(PacketWriter::new(&mut out, expected.len()).room(bytes));
+        assert_eq!(out, expected);
+        assert_eq!(read(&out), Ok(vec![Frame::Room { bytes }]));
+        assert_eq!(read(&out[..1]), Err(FrameError::Truncated));
+    }
+}
+
 /// Writes what `reader` would read as `frame`; it must fit.
 fn write(writer: &mut PacketWriter<'_>, frame: &Frame<'_>) {
     assert!(try_write(writer, frame), "no room for {frame:?}");
@@ -332,6 +346,7 @@ fn try_write(writer: &mut PacketWriter<'_>, frame: &Frame<'_>) -> bool {
     let before = (writer.len(), writer.remaining());
     let (slot, data, max_len) = match *frame {
         Frame::StopWaiting { before } => return writer.stop_waiting(PACKET, before),
+        Frame::Room { bytes } => return writer.room(bytes),
         Frame::Ack(ref ack) => {
             let blocks: Vec<_> = ack.blocks().collect();
             return PacketWriter::ack_len(&blocks) <= writer.remaining()

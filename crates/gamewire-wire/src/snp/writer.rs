@@ -132,6 +132,20 @@ impl<'b> PacketWriter<'b> {
         true
     }
 
+    /// Tells the peer how many bytes of reliable data there is room for; false = does not fit. Only
+    /// to peers that negotiated it.
+    #[inline]
+    pub fn room(&mut self, bytes: u64) -> bool {
+        let mut value = [0; varint::MAX_LEN];
+        let len = varint::write(bytes, &mut value);
+        if self.remaining() < 1 + len {
+            return false;
+        }
+        self.out.push(0x84);
+        self.out.extend_from_slice(&value[..len]);
+        true
+    }
+
     /// Tells the peer what arrived, from packet `latest` down; returns the number of blocks
     /// written.
     ///

@@ -201,3 +201,21 @@ fn reset_forgets_key_and_certificate_but_not_whom_we_trust() {
     let next = CertificateRequest::decode(&auth.certificate_request(&mut SeededEntropy::new(2)));
     assert_ne!(next.unwrap().key, CertificateRequest::decode(&asked).unwrap().key);
 }
+
+#[test]
+fn an_expiry_is_due_once_and_looked_for_in_time() {
+    let watch = ExpiryWatch::default();
+    let now = Time::from_micros(5_000_000);
+    assert!(!watch.take_due(u64::MAX - 1));
+    assert_eq!(watch.next_look(now, NOW), None);
+    watch.set(Some(NOW + DAY));
+    assert_eq!(watch.next_look(now, NOW), Some(now + MAX_LOOK_INTERVAL));
+    assert_eq!(watch.next_look(now, NOW + DAY - 7), Some(now + Duration::from_secs(7)));
+    assert!(!watch.take_due(NOW + DAY - 1));
+    assert!(watch.take_due(NOW + DAY));
+    assert!(!watch.take_due(NOW + DAY), "once");
+    assert_eq!(watch.next_look(now, NOW + DAY), None);
+    watch.set(Some(NOW + DAY));
+    watch.set(None);
+    assert!(!watch.take_due(NOW + 2 * DAY));
+}

@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use gamewire_proto::{
-    config::{ConnectionConfig, ReceiveLimits, SendConfig},
+    config::{ConnectionConfig, LogLevels, ReceiveLimits, SendConfig},
     endpoint::AcceptLimits,
 };
 
 use super::{ConfigData, ConfigId, ScopeValues};
 use crate::fake_network::{FakeDirectionConfig, FakeNetworkConfig};
+
+/// Receive window towards peers that keep to it, in bytes, where `RecvBufferSize` is not set: its
+/// default of 1 MiB would bound the rate of a long or fast path.
+const DEFAULT_WINDOW: usize = 4 << 20;
 
 impl ScopeValues {
     /// What the machines of a connection need. Once a trusted root is configured, peers whom nobody
@@ -25,6 +29,7 @@ impl ScopeValues {
                 .policy(ConfigId::IpLocalHostAllowWithoutAuth, roots_configured),
             // -1, "as the transport wants it", is off over UDP.
             send_time_since_previous: self.int32(ConfigId::SendTimeSincePreviousPacket) == 1,
+            log: self.log_levels(),
         }
     }
 
@@ -35,18 +40,31 @@ impl ScopeValues {
             rate_max: self.int32(ConfigId::SendRateMax).unsigned_abs(),
             nagle_time: self.micros(ConfigId::NagleTime),
             mtu: self.count(ConfigId::MtuPacketSize),
+            refuse_large_unreliable: self.int32(ConfigId::RefuseLargeUnreliable) != 0,
         }
     }
 
     fn receive_limits(&self) -> ReceiveLimits {
         let max_message_bytes = self.count(ConfigId::RecvMaxMessageSize);
+        // A buffer smaller than the largest message could never take that message.
+        let buffer_bytes = self.count(ConfigId::RecvBufferSize).max(max_message_bytes);
+        let chosen = self.explicit(ConfigId::RecvBufferSize).is_some();
         ReceiveLimits {
-            // A buffer smaller than the largest message could never take that message.
-            buffer_bytes: self.count(ConfigId::RecvBufferSize).max(max_message_bytes),
+            buffer_bytes,
+            window_bytes: (!chosen).then_some(DEFAULT_WINDOW.max(buffer_bytes)),
             buffer_messages: self.count(ConfigId::RecvBufferMessages),
             max_message_bytes,
             max_segments_per_packet: self.count(ConfigId::RecvMaxSegmentsPerPacket),
             out_of_order_window: self.micros(ConfigId::OutOfOrderCorrectionWindowMicroseconds),
+        }
+    }
+
+    fn log_levels(&self) -> LogLevels {
+        LogLevels {
+            ack_rtt: self.small(ConfigId::LogLevelAckRtt),
+            packet_decode: self.small(ConfigId::LogLevelPacketDecode),
+            message: self.small(ConfigId::LogLevelMessage),
+            packet_gaps: self.small(ConfigId::LogLevelPacketGaps),
         }
     }
 

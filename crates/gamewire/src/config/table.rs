@@ -119,21 +119,23 @@ config_values! {
     FakePacketReorderTime(i32) = 8 "FakePacketReorder_Time": int32(15, 0, 5000), Milliseconds, Global, Free, Editable;
     /// Bytes that may wait to be sent for the first time; a message beyond it is given back.
     SendBufferSize(i32) = 9 "SendBufferSize": int32(524_288, 4096, 0x1000_0000), Bytes, Connection, Free, Editable;
-    /// Slowest rate that the congestion control may choose. Equal to `SendRateMax`: a fixed rate.
-    SendRateMin(i32) = 10 "SendRateMin": int32(262_144, 1024, i32::MAX), BytesPerSecond, Connection, Free, Editable;
+    /// Slowest rate that the congestion control may choose; it begins at 256 KiB/s. Equal to
+    /// `SendRateMax`: a fixed rate.
+    SendRateMin(i32) = 10 "SendRateMin": int32(1024, 1024, i32::MAX), BytesPerSecond, Connection, Free, Editable;
     /// Fastest rate that the congestion control may choose; 2147483647 means no limit.
-    SendRateMax(i32) = 11 "SendRateMax": int32(262_144, 1024, i32::MAX), BytesPerSecond, Connection, Free, Editable;
+    SendRateMax(i32) = 11 "SendRateMax": int32(i32::MAX, 1024, i32::MAX), BytesPerSecond, Connection, Free, Editable;
     /// How long a small message waits for others to share its packet.
     NagleTime(i32) = 12 "NagleTime": int32(5000, 0, 20_000), Microseconds, Connection, Free, Editable;
-    /// From which level on round-trip times and acks are logged.
+    /// Up to which level round-trip times and acks are logged: 6 each measurement, 7 each ack frame.
     LogLevelAckRtt(i32) = 13 "LogLevel_AckRTT": int32(4, 2, 8), Level, Connection, Free, Editable;
-    /// From which level on the frames of packets are logged.
+    /// Up to which level what is in packets is logged: 6 each packet received, and each that makes no
+    /// sense, 7 each frame too.
     LogLevelPacketDecode(i32) = 14 "LogLevel_PacketDecode": int32(4, 2, 8), Level, Connection, Free, Editable;
-    /// From which level on messages sent and received are logged.
+    /// Up to which level messages are logged: 6 each one sent or received.
     LogLevelMessage(i32) = 15 "LogLevel_Message": int32(4, 2, 8), Level, Connection, Free, Editable;
-    /// From which level on lost and late packets are logged.
+    /// Up to which level lost, late and repeated packets are logged: 6 each time.
     LogLevelPacketGaps(i32) = 16 "LogLevel_PacketGaps": int32(4, 2, 8), Level, Connection, Free, Editable;
-    /// From which level on rendezvous and route finding are logged.
+    /// From which level on rendezvous and route finding are logged. Kept; no effect over plain UDP.
     LogLevelP2pRendezvous(i32) = 17 "LogLevel_P2PRendezvous": int32(4, 2, 8), Level, Connection, Free, Editable;
     /// What to do with peers whose identity no trusted authority vouches for: 0 refuse, 1 take with
     /// a warning, 2 take. The default is 0 as soon as a trusted root is configured.
@@ -162,7 +164,8 @@ config_values! {
     LocalVirtualPort(i32) = 38 "LocalVirtualPort": int32(-1, -1, i32::MAX), None, Connection, Free, Hidden;
     /// A number of the application's own that comes with messages and events.
     ConnectionUserData(i64) = 40 "ConnectionUserData": Kind::Int64 { default: -1 }, None, Connection, BoundAtCreation, Hidden;
-    /// How much of each datagram is logged; -1: nothing, not even that it was there.
+    /// How much of each datagram is logged, in hex behind its direction, address and length; -1:
+    /// nothing, not even that it was there.
     PacketTraceMaxBytes(i32) = 41 "PacketTraceMaxBytes": int32(-1, -1, 99_999), Bytes, Global, Free, Editable;
     /// What the fake network lets pass of the datagrams sent; 0: no limit.
     FakeRateLimitSendRate(i32) = 42 "FakeRateLimit_Send_Rate": int32(0, 0, 0x4000_0000), BytesPerSecond, Global, Free, Editable;
@@ -172,7 +175,8 @@ config_values! {
     FakeRateLimitRecvRate(i32) = 44 "FakeRateLimit_Recv_Rate": int32(0, 0, 0x4000_0000), BytesPerSecond, Global, Free, Editable;
     /// What of the datagrams received passes at once after a pause.
     FakeRateLimitRecvBurst(i32) = 45 "FakeRateLimit_Recv_Burst": int32(16_384, 0, 0x10_0000), Bytes, Global, Free, Editable;
-    /// Bytes of messages that are unread or not yet whole; beyond it packets are dropped unacknowledged.
+    /// Bytes of messages that are unread or not yet whole; beyond it packets are dropped
+    /// unacknowledged. Between Gamewire peers it is the receive window, 4 MiB if not set.
     RecvBufferSize(i32) = 47 "RecvBufferSize": int32(1_048_576, 4096, 0x1000_0000), Bytes, Connection, Free, Editable;
     /// Messages that are unread; beyond it packets are dropped unacknowledged.
     RecvBufferMessages(i32) = 48 "RecvBufferMessages": int32(1000, 2, 0x1000_0000), Messages, Connection, Free, Editable;
@@ -234,6 +238,9 @@ config_values! {
     AcceptMaxPerAddress(i32) = 10_002 "AcceptMaxPerAddress": int32(4096, 1, 65_536), Connections, ListenSocket, Free, Hidden;
     /// Connections of one listen socket, accepted or not; beyond it requests are dropped.
     AcceptMaxConnections(i32) = 10_003 "AcceptMaxConnections": int32(65_536, 1, 65_536), Connections, ListenSocket, Free, Hidden;
+    /// What to do with a message that is too large to be sent unreliably (16,500 bytes at the full
+    /// packet size): 0 send it reliably, 1 refuse it and give it back.
+    RefuseLargeUnreliable(i32) = 10_004 "RefuseLargeUnreliable": int32(0, 0, 1), None, Connection, Free, Hidden;
 }
 
 impl ConfigId {

@@ -69,11 +69,69 @@ impl Sockets {
             let mut auth = self.core.authentication_mut();
             let before = auth.status(now);
             let result = change(&mut auth);
+            self.core.expiry.set(auth.coming_expiry(now));
             (result, before, auth.status(now))
         };
+        // The expiry may come sooner than anything that a service thread waits for.
+        self.core.workers.iter().for_each(|worker| worker.wake());
         if before != after {
             self.core.events.push(Event::AuthenticationStatusChanged(after));
         }
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gamewire_crypto::{Certificate, CertificateRequest, SigningKey};
+    use prost::Message as _;
+
+    use super::*;
+    use crate::{auth::Availability, clock::unix_seconds, options::Options};
+
+    /// A certificate that is good for an hour.
+    fn with_certificate() -> (Sockets, u64) {
+        let sockets = Sockets::new(Options { app_id: 1, ..Options::default() }).unwrap();
+        let request = CertificateRequest::decode(&sockets.certificate_request()).unwrap();
+        let expiry = unix_seconds() + 3600;
+        let certificate = Certificate {
+            identity: Some("str:alice".parse().unwrap()),
+            app_ids: vec![1],
+            time_expiry: Some(u32::try_from(expiry).unwrap()),
+            ..Certificate::new(request.key)
+        };
+        let signed = certificate.sign(&SigningKey::from_seed([9; 32])).encode_to_vec();
+        sockets.set_certificate(&signed).unwrap();
+        assert_eq!(announced(&sockets), [Availability::Current]);
+        (sockets, expiry)
+    }
+
+    fn announced(sockets: &Sockets) -> Vec<Availability> {
+        let statuses = sockets.events().map(|event| match event {
+            Event::AuthenticationStatusChanged(status) => status.availability,
+            other => panic!("{other:?}"),
+        });
+        statuses.collect()
+    }
+
+    #[test]
+    fn a_certificate_that_expires_by_itself_is_announced_once() {
+        let (sockets, expiry) = with_certificate();
+        let now = sockets.local_timestamp();
+        assert!(sockets.core.watch_expiry(now, expiry - 1).is_some(), "a thread looks again");
+        assert_eq!(announced(&sockets), []);
+        assert_eq!(sockets.core.watch_expiry(now, expiry), None);
+        assert_eq!(announced(&sockets), [Availability::Previously]);
+        sockets.core.watch_expiry(now, expiry + 1);
+        assert_eq!(announced(&sockets), []);
+    }
+
+    #[test]
+    fn a_certificate_that_was_dropped_does_not_expire() {
+        let (sockets, expiry) = with_certificate();
+        sockets.reset_identity(None);
+        assert_eq!(announced(&sockets), [Availability::NeverTried]);
+        sockets.core.watch_expiry(sockets.local_timestamp(), expiry);
+        assert_eq!(announced(&sockets), []);
     }
 }

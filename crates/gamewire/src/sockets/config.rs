@@ -85,6 +85,7 @@ impl Sockets {
             if is_udp {
                 self.core.drive(&slot, |machine, _| {
                     machine.reconfigure(config.send, config.receive);
+                    machine.set_log_levels(config.log);
                     machine.set_timeouts(config.timeout_initial, config.timeout_connected);
                 });
             }
@@ -93,6 +94,7 @@ impl Sockets {
             let fake = self.core.global.fake_network_config();
             for link in self.core.links().iter().filter_map(std::sync::Weak::upgrade) {
                 link.configure_fake(&fake);
+                link.configure_trace(self.core.global.int32(ConfigId::PacketTraceMaxBytes));
                 link.worker.wake_by(self.core.clock.now());
             }
         }

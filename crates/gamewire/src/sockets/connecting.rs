@@ -215,6 +215,7 @@ impl Core {
         let fake = self.global.fake_network_config();
         let seed = self.entropy().next_u64();
         let link = Arc::new(Link::new(socket, worker.fresh_token(), worker.clone(), &fake, seed));
+        link.configure_trace(self.global.int32(ConfigId::PacketTraceMaxBytes));
         let mut links = self.links();
         links.retain(|link| link.strong_count() > 0);
         links.push(Arc::downgrade(&link));

@@ -1,6 +1,6 @@
 //! What is known about a connection.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, atomic::Ordering};
 
 use gamewire_proto::event::ConnectionState;
 
@@ -9,7 +9,7 @@ use crate::{
     config::{ConfigData, ConfigId},
     error::ConnectionError,
     handle::ConnectionHandle,
-    slot::Machine,
+    slot::{Slot, SlotState},
     status::{ConnectionInfo, DetailedStatus, LaneStatus, QuickStatus, RealTimeStatus},
 };
 
@@ -21,19 +21,22 @@ impl Sockets {
     /// The application-visible state; `None`: no such connection.
     pub fn state(&self, connection: ConnectionHandle) -> Option<ConnectionState> {
         let slot = self.core.slot(connection)?;
-        let state = slot.lock();
-        Some(match &state.machine {
-            Machine::Udp(machine) => machine.state(),
-            Machine::Pipe(pipe) => pipe.state(),
-        })
+        Some(self.announced(&slot).machine.state())
     }
 
     /// Who is at the other end, and how the connection stands.
     #[doc(alias = "GetConnectionInfo")]
     pub fn connection_info(&self, connection: ConnectionHandle) -> Option<ConnectionInfo> {
         let slot = self.core.slot(connection)?;
-        let state = slot.lock();
+        let state = self.announced(&slot);
         Some(ConnectionInfo::of(&slot, &state))
+    }
+
+    /// Locks a connection whose changes up to now are all among the events.
+    fn announced<'a>(&self, slot: &'a Arc<Slot>) -> MutexGuard<'a, SlotState> {
+        let mut state = slot.lock();
+        self.core.announce(slot, &mut state);
+        state
     }
 
     /// Ping, quality, rates and queues, and those of the first `lanes` lanes. Reading clears the
@@ -48,7 +51,7 @@ impl Sockets {
         lanes: usize,
     ) -> Result<(RealTimeStatus, Vec<LaneStatus>), ConnectionError> {
         let slot = self.core.slot(connection).ok_or(ConnectionError::NoSuchConnection)?;
-        let mut state = slot.lock();
+        let mut state = self.announced(&slot);
         let now = self.core.clock.now();
         RealTimeStatus::of(&mut state, now, lanes).ok_or(ConnectionError::InvalidLanes)
     }
@@ -67,7 +70,7 @@ impl Sockets {
         connection: ConnectionHandle,
     ) -> Option<DetailedStatus> {
         let slot = self.core.slot(connection)?;
-        let mut state = slot.lock();
+        let mut state = self.announced(&slot);
         let now = self.core.clock.now();
         Some(DetailedStatus::of(&slot, &mut state, now))
     }

@@ -19,7 +19,7 @@ use std::{
 use gamewire_proto::{Time, connection::CloseRequest, end::EndReason};
 
 use crate::{
-    auth::Authentication,
+    auth::{Authentication, ExpiryWatch},
     config::{Scope, ScopeValues},
     core::Core,
     error::OpenError,
@@ -75,6 +75,7 @@ impl Sockets {
                 options.app_id,
                 Arc::new(options.trust),
             )),
+            expiry: ExpiryWatch::default(),
             workers,
             links: Mutex::default(),
         });

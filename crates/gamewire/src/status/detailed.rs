@@ -5,7 +5,7 @@ use gamewire_proto::{
     connection::{Connection, RecoveryStatus, SessionStatus},
 };
 
-use super::{ConnectionInfo, LaneStatus, LinkStatus, RealTimeStatus, text::micros};
+use super::{ConnectionInfo, LaneStatus, LinkStatus, PathEstimate, RealTimeStatus, text::micros};
 use crate::{
     config::{ConfigId, ConfigType, ScopeValues},
     slot::{Machine, Slot, SlotState},
@@ -74,6 +74,8 @@ pub struct CongestionStatus {
     pub bytes_in_flight: u64,
     /// How many there may be; `None`: no limit.
     pub congestion_window: Option<u64>,
+    /// What the controller believes about the path; `None` at a fixed rate.
+    pub path: Option<PathEstimate>,
 }
 
 /// What waits for the application.
@@ -191,6 +193,7 @@ impl CongestionStatus {
             min_rtt_us: recovery.min_rtt.map(micros),
             bytes_in_flight: recovery.bytes_in_flight,
             congestion_window: recovery.congestion_window,
+            path: PathEstimate::of(&recovery.estimate, recovery.congestion_window),
         }
     }
 }

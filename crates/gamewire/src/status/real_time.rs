@@ -2,6 +2,7 @@
 
 use gamewire_proto::{
     Time,
+    congestion::Estimate,
     connection::{ConnectionStatus, LaneStatus as MachineLane},
     event::ConnectionState,
     send::Backlog,
@@ -43,6 +44,36 @@ pub struct RealTimeStatus {
     pub queue_time_us: u64,
     /// Largest jitter since this was last read.
     pub max_jitter_us: Option<u32>,
+    /// What the congestion control believes about the path; `None` at a fixed rate.
+    pub path: Option<PathEstimate>,
+}
+
+/// What the congestion control believes about the path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct PathEstimate {
+    /// What it is about, in a word.
+    pub state: &'static str,
+    /// Bytes per second that the path delivers, if that is known.
+    pub bandwidth_bytes_per_s: Option<u64>,
+    /// Round trip of the empty path, if that is known.
+    pub min_rtt_us: Option<u64>,
+    /// Packets lost whatever the rate, in millionths.
+    pub usual_loss_ppm: u64,
+    /// Bytes that may be in flight.
+    pub window_bytes: u64,
+}
+
+impl PathEstimate {
+    pub(super) fn of(estimate: &Estimate, window: Option<u64>) -> Option<Self> {
+        Some(Self {
+            state: estimate.state?.name(),
+            bandwidth_bytes_per_s: estimate.bandwidth,
+            min_rtt_us: estimate.min_rtt.map(super::text::micros),
+            usual_loss_ppm: estimate.usual_loss_ppm,
+            window_bytes: window?,
+        })
+    }
 }
 
 /// The queue of one lane (api.md §3.7).
@@ -135,13 +166,15 @@ impl RealTimeStatus {
             sent_unacked_reliable: 0,
             queue_time_us: 0,
             max_jitter_us: None,
+            path: None,
         }
     }
 }
 
 impl From<ConnectionStatus> for RealTimeStatus {
     fn from(status: ConnectionStatus) -> Self {
-        let ConnectionStatus { state, link, send_rate, backlog, queue_time } = status;
+        let ConnectionStatus { state, link, send_rate, backlog, queue_time, estimate, window } =
+            status;
         Self {
             state,
             ping_ms: link.ping_ms,
@@ -157,6 +190,7 @@ impl From<ConnectionStatus> for RealTimeStatus {
             sent_unacked_reliable: backlog.sent_unacked_reliable,
             queue_time_us: super::text::micros(queue_time),
             max_jitter_us: link.max_jitter_us,
+            path: PathEstimate::of(&estimate, window),
         }
     }
 }

@@ -217,6 +217,16 @@ impl fmt::Display for CongestionStatus {
             Millis(self.rttvar_us),
             Known(self.min_rtt_us.map(Millis), "")
         )?;
+        if let Some(path) = &self.path {
+            writeln!(
+                f,
+                "  Path: {}, {}, {} when empty, {:.2} % lost at any rate",
+                path.state,
+                Known(path.bandwidth_bytes_per_s, " B/s"),
+                Known(path.min_rtt_us.map(Millis), ""),
+                path.usual_loss_ppm as f64 / 10_000.0
+            )?;
+        }
         match self.congestion_window {
             Some(window) => writeln!(f, "  In flight: {} of {window} B", self.bytes_in_flight),
             None => writeln!(f, "  In flight: {} B, no limit", self.bytes_in_flight),

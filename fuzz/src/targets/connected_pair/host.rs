@@ -51,11 +51,10 @@ impl Options {
         let small = bits & 4 != 0;
         let receive = ReceiveLimits {
             buffer_bytes: if small { 2048 + usize::from(input.u16()) } else { 1 << 20 },
+            window_bytes: None,
             buffer_messages: if small { 1 + input.below(64) } else { 1000 },
             max_message_bytes: MAX_MESSAGE,
-            // Unordered messages are one segment each and are sent again as they were: a sender that
-            // fills packets with them needs a receiver that takes full packets.
-            max_segments_per_packet: if small && bits & 2 != 0 { 8 } else { 1300 },
+            max_segments_per_packet: if small { 8 } else { 1300 },
             out_of_order_window: Duration::from_micros(if bits & 8 == 0 { 1000 } else { 0 }),
         };
         Self {

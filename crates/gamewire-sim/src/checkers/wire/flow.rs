@@ -152,6 +152,7 @@ impl Flow {
                 self.note_number(extended.segment.lane, extended.segment.message_number);
                 Ok(())
             }
+            Frame::Room { .. } => Ok(()),
         }
     }
 
@@ -197,7 +198,10 @@ impl Flow {
             match frame {
                 Frame::StopWaiting { before } => self.floor = self.floor.max(before),
                 Frame::Ack(ack) => back.on_acked(&ack),
-                Frame::Reliable(_) | Frame::Unreliable(_) | Frame::Extended(_) => {}
+                Frame::Reliable(_)
+                | Frame::Unreliable(_)
+                | Frame::Extended(_)
+                | Frame::Room { .. } => {}
             }
         }
     }

@@ -1,3 +1,4 @@
+mod random;
 mod scopes;
 mod table;
 mod values;

@@ -1,0 +1,2 @@
+//! Nothing: the package is there for its dependency.
+#![forbid(unsafe_code)]
