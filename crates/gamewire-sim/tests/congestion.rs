@@ -57,7 +57,7 @@ fn bulk_to_ours() -> Flow {
 
 /// To a peer of Valve's or of ours, in turns.
 fn either(seed: u64) -> Flow {
-    if seed % 2 == 0 { bulk() } else { bulk_to_ours() }
+    if seed.is_multiple_of(2) { bulk() } else { bulk_to_ours() }
 }
 
 /// A path that differs a little from seed to seed: by its delay, and by some jitter.
@@ -96,7 +96,7 @@ fn random_loss_costs_less_than_a_tenth() {
                 // The bottleneck never sees these, and it never sees those.
                 let loss = PerMillion::percent(percent);
                 let mut lab = path(seed, mbit, rtt_ms, queue).with_flow(bulk_to_ours());
-                if seed % 2 == 0 {
+                if seed.is_multiple_of(2) {
                     lab.link.early_loss = loss
                 } else {
                     lab.link.loss = loss

@@ -210,7 +210,7 @@ impl Session {
         let mut content = SentContent::default();
         let mut writer = PacketWriter::new(out, room);
         writer.stop_waiting(number, self.recovery.stop_waiting_before());
-        if let Some(room) = self.window.to_tell(receiver.room()) {
+        if let Some(room) = self.window.tell(receiver.room()) {
             writer.room(room);
         }
         self.acks.write_ack(now, &mut writer, room / ACK_SHARE);

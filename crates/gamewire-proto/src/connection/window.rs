@@ -58,7 +58,7 @@ impl ReceiveWindow {
     }
 
     /// A packet leaves: what it must tell of our `room`.
-    pub(super) fn to_tell(&mut self, room: u64) -> Option<u64> {
+    pub(super) fn tell(&mut self, room: u64) -> Option<u64> {
         self.remote?;
         self.told = room;
         let news = std::mem::take(&mut self.news);
@@ -106,24 +106,24 @@ mod tests {
     #[test]
     fn tells_whenever_it_is_not_as_announced() {
         let mut window = window(Some(5000));
-        assert_eq!(window.to_tell(8000), None);
+        assert_eq!(window.tell(8000), None);
         assert!(!window.is_tight());
-        assert_eq!(window.to_tell(1000), Some(1000));
+        assert_eq!(window.tell(1000), Some(1000));
         assert!(window.is_tight());
         window.on_consumed(2000);
         assert!(!window.has_news());
         window.on_consumed(3000);
         assert!(window.has_news());
-        assert_eq!(window.to_tell(3000), Some(3000));
+        assert_eq!(window.tell(3000), Some(3000));
         assert!(!window.has_news());
         window.on_consumed(8000);
-        assert_eq!(window.to_tell(8000), Some(8000), "there may be no ack that says it by silence");
+        assert_eq!(window.tell(8000), Some(8000), "there may be no ack that says it by silence");
     }
 
     #[test]
     fn says_nothing_to_peers_that_did_not_ask_for_it() {
         let mut window = window(None);
-        assert_eq!(window.to_tell(10), None);
+        assert_eq!(window.tell(10), None);
         window.on_consumed(8000);
         assert!(!window.has_news() && !window.is_tight());
         assert_eq!(window.on_told(T0, 5, Told { acked: true, room: None }), None);
