@@ -37,6 +37,13 @@ impl SentContent {
         self.reliable
     }
 
+    /// Whether there is data of that lane's stream in it.
+    pub(super) fn holds_stream_of(&self, wanted: u8) -> bool {
+        let of =
+            |range: &SentRange| matches!(range, SentRange::Stream { lane, .. } if *lane == wanted);
+        self.ranges.iter().any(of)
+    }
+
     /// Empties it.
     pub fn clear(&mut self) {
         self.ranges.clear();

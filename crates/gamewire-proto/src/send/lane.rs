@@ -368,15 +368,26 @@ impl SendLane {
             };
             self.stream.begin(message.number, self.seen.number, message.payload);
         }
-        let repeated = self.stream.repeatable(packet.repeat);
-        let whole = self.stream.unsent() <= max;
-        let repeated = if whole { repeated } else { 0 };
+        let repeated = self.repeated(packet.repeat, max, writer, sent);
         let range = self.stream.write_new(self.index, max, repeated, writer).ok_or(Stop::NoRoom)?;
         packet.repeat -= repeated;
         packet.limits.spend(range.end - range.start - repeated);
         let len = range.end - range.start;
         sent.push_stream(self.index, range.start, len as u16);
         Ok(len - repeated)
+    }
+
+    /// How much of earlier packets goes along with all that is unsent, at most `limit` bytes; nothing
+    /// where that would keep any of it back.
+    fn repeated(&self, limit: u64, max: u64, writer: &PacketWriter<'_>, sent: &SentContent) -> u64 {
+        let (unsent, repeated) = (self.stream.unsent(), self.stream.repeatable(limit));
+        if repeated == 0 || unsent > max || sent.holds_stream_of(self.index) {
+            return 0;
+        }
+        let start = self.stream.next_position() - repeated;
+        let fits = writer.reliable_max_len(u16::from(self.index), start) as u64;
+        // One byte less, for the size where the segment does not fill the packet.
+        if repeated + unsent < fits { repeated } else { 0 }
     }
 
     /// The next segment of the unreliable message that is first.
