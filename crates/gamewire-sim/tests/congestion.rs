@@ -279,6 +279,23 @@ fn a_window_of_its_own_fills_a_long_path() {
 }
 
 #[test]
+fn unreliable_data_fills_a_link_too() {
+    for_each_seed(|seed| {
+        for (rtt_ms, queue) in [(1, 20.0), (50, 1.0)] {
+            let flood = Traffic { reliable: false, ..Traffic::reliable(10_000_000, 1150) };
+            let plan = Plan { traffic: vec![flood], ..Plan::default() };
+            let flow = Flow { plan, ..either(seed) };
+            let lab =
+                path(seed, 20, rtt_ms, queue).with_loss(PerMillion::percent(1)).with_flow(flow);
+            let lab = lab.lasting(secs(4));
+            let flow = &lab.run().flows[0];
+            let share = share_of_link(flow, &lab, secs(1));
+            assert!(share >= 0.85, "seed {seed}, {rtt_ms} ms: {share}; {:?}", states(flow));
+        }
+    });
+}
+
+#[test]
 fn follows_a_link_that_becomes_slower_and_faster() {
     for_each_seed(|seed| {
         let mut lab = path(seed, 20, 40, 4.0).with_flow(with_urgent_messages(bulk_to_ours()));

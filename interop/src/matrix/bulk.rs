@@ -28,14 +28,18 @@ const OPTIONS: [Setting; 5] = [
     ("SendRateMax", RATE),
 ];
 
+/// No rates: ours finds its own.
+const BUFFERS: &[Setting] = OPTIONS.split_at(3).0;
+
 pub(super) fn cases() -> Vec<Case> {
-    let case = |name, body: fn(&mut Stage) -> anyhow::Result<String>| {
-        let case = Case::new(name, Setup::with_options(&OPTIONS), body);
+    let case = |name, options, body: fn(&mut Stage) -> anyhow::Result<String>| {
+        let case = Case::new(name, Setup::with_options(options), body);
         case.within(Duration::from_secs(30)).alone()
     };
     vec![
-        case("bulk: 30 MB/s for 10 s, our sender", we_send),
-        case("bulk: 30 MB/s for 10 s, Valve's sender", valve_sends),
+        case("bulk: 30 MB/s for 10 s, our sender", &OPTIONS, we_send),
+        case("bulk: 30 MB/s for 10 s, Valve's sender", &OPTIONS, valve_sends),
+        case("bulk: no rate configured, our sender", BUFFERS, we_send),
     ]
 }
 

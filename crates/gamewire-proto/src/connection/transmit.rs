@@ -159,7 +159,7 @@ impl Session {
     }
 
     fn due(&self, now: Time, queues: &SendQueues) -> Option<Due> {
-        if self.outgoing.probes > 0 {
+        if self.outgoing.probes > 0 || self.is_stuck(now, queues) {
             return Some(Due::Probe);
         }
         if self.data_may_go(now) && queues.ready_at(now).is_some_and(|ready| ready <= now) {
@@ -168,6 +168,14 @@ impl Session {
         let ack_due = self.acks.deadline().is_some_and(|deadline| deadline <= now);
         let bare = ack_due || self.outgoing.stats_wanted || self.window.has_news();
         bare.then_some(Due::Bare)
+    }
+
+    /// The window is full of packets that nobody will acknowledge unasked.
+    fn is_stuck(&self, now: Time, queues: &SendQueues) -> bool {
+        self.recovery.bytes_in_flight() >= self.controller.congestion_window()
+            && !self.recovery.expects_ack()
+            && self.recovery.may_send()
+            && queues.ready_at(now).is_some_and(|ready| ready <= now)
     }
 
     fn data_may_go(&self, now: Time) -> bool {
@@ -185,8 +193,8 @@ impl Session {
         if !self.recovery.may_send()
             || self.recovery.bytes_in_flight() >= self.controller.congestion_window()
         {
-            // An ack or a timer of the recovery opens the way.
-            return None;
+            // An ack or a timer of the recovery opens the way, or a question.
+            return self.is_stuck(now, queues).then_some(now);
         }
         Some(self.pacer.next_send(now).map_or(ready, |at| at.max(ready)))
     }
@@ -327,8 +335,10 @@ impl Session {
         if !fills || self.controller.estimate().state.is_none() {
             return false;
         }
+        let since = self.outgoing.reliable_since_request + self.outgoing.unreliable_since_request;
+        let much = since >= self.controller.congestion_window() / 4;
         let interval = (self.recovery.rtt().smoothed_rtt() / 8).max(MIN_MODEL_INTERVAL);
-        now.since(self.outgoing.last_ack_request) >= interval
+        much || now.since(self.outgoing.last_ack_request) >= interval
     }
 
     /// Unreliable data alone is never acknowledged unasked: ask about once per round trip.

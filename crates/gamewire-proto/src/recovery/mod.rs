@@ -195,6 +195,11 @@ impl Recovery {
         self.bytes_in_flight
     }
 
+    /// Whether a packet in flight asks for an ack, so that something will be heard or a timer fires.
+    pub fn expects_ack(&self) -> bool {
+        self.eliciting > 0
+    }
+
     /// How far the newest number sent is past the newest acknowledged one.
     pub fn packets_past_newest_acked(&self) -> u64 {
         self.last_sent() - self.newest_acked
