@@ -18,6 +18,7 @@ mod schedule;
 mod sealing;
 mod session;
 mod signing;
+pub mod stun;
 #[cfg(test)]
 mod testing;
 pub mod text;
