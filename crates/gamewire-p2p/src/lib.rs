@@ -5,3 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ice;
+pub mod stun;
+
+#[cfg(test)]
+mod recorded;
