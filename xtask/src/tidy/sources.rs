@@ -26,10 +26,11 @@ const UNSAFE_PLACES: [(&str, &str); 6] = [
 const UNSAFE_CRATES: [&str; 3] = ["crates/gamewire", "crates/gamewire-capi", "interop/valve-peer"];
 
 /// What decides is fed with time and bytes; it does not fetch them.
-const SANS_IO_FOLDERS: [&str; 4] = [
+const SANS_IO_FOLDERS: [&str; 5] = [
     "crates/gamewire-wire/src/",
     "crates/gamewire-crypto/src/",
     "crates/gamewire-proto/src/",
+    "crates/gamewire-p2p/src/",
     "crates/gamewire-sim/src/",
 ];
 
