@@ -111,8 +111,11 @@ mod tests {
             for (other_index, other) in keys.iter().enumerate() {
                 let mut copy = sealed[5..].to_vec();
                 let opened = other.open(nonce, &mut copy).map(|text| text.to_vec());
-                let expected =
-                    if index == other_index { Ok(b"message".to_vec()) } else { Err(OpenError::BadTag) };
+                let expected = if index == other_index {
+                    Ok(b"message".to_vec())
+                } else {
+                    Err(OpenError::BadTag)
+                };
                 assert_eq!(opened, expected, "{index} {other_index}");
             }
             assert_eq!(key.open([8; 12], &mut sealed[5..].to_vec()), Err(OpenError::BadTag));

@@ -80,7 +80,7 @@ pub fn parse(datagram: &[u8]) -> Result<Datagram<'_>, DatagramError> {
     match first {
         0 => Err(DatagramError::UnknownType(0)),
         id::ROUTER_PING_REQUEST => PingRequest::decode(datagram).map(Datagram::Ping),
-        1..=id::MAX => Ok(Datagram::Control { id: first, body }),
+        first if first <= id::MAX => Ok(Datagram::Control { id: first, body }),
         _ => DataPacket::decode(datagram).map(Datagram::Data),
     }
 }

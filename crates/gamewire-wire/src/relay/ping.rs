@@ -60,7 +60,11 @@ impl PingRequest {
             IpAddr::V4(ip) => ip.to_bits(),
             IpAddr::V6(ip) => {
                 let octets = ip.octets();
-                octets.as_chunks().0.iter().fold(0, |folded, &word| folded ^ u32::from_be_bytes(word))
+                octets
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .fold(0, |folded, &word| folded ^ u32::from_be_bytes(word))
             }
         }
     }
@@ -103,13 +107,9 @@ impl PingRequest {
         let version = PING_VERSION | if self.minimal { MINIMAL } else { 0 };
         out.extend_from_slice(&[id::ROUTER_PING_REQUEST, version]);
         out.extend_from_slice(MAGIC);
-        for word in [
-            self.timestamp,
-            self.cookie,
-            0,
-            self.config_revision,
-            self.relay_ip ^ self.cookie,
-        ] {
+        for word in
+            [self.timestamp, self.cookie, 0, self.config_revision, self.relay_ip ^ self.cookie]
+        {
             out.extend_from_slice(&word.to_le_bytes());
         }
         out.extend_from_slice(&(self.relay_port ^ self.cookie as u16).to_le_bytes());

@@ -160,9 +160,8 @@ fn packed_lists_and_fixed_fields() {
     };
     let mut out = Vec::new();
     encode(id::ROUTER_PING_REPLY, &reply, &mut out);
-    let expected = [
-        2, 0x0d, 1, 0, 0, 0, 0x12, 4, 2, 0, 0, 0, 0x1a, 2, 0xac, 2, 0x31, 5, 0, 0, 0, 0, 0, 0, 0,
-    ];
+    let expected =
+        [2, 0x0d, 1, 0, 0, 0, 0x12, 4, 2, 0, 0, 0, 0x1a, 2, 0xac, 2, 0x31, 5, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(out, expected);
 }
 
