@@ -192,7 +192,7 @@ impl Core {
             }
         }
         // More is ready: go on soon, after everybody else.
-        if let Some(worker) = &slot.worker {
+        if let Some(worker) = slot.worker.as_ref().filter(|_| slot.schedule(now)) {
             worker.set_timer(now, slot.handle);
         }
     }
@@ -284,12 +284,10 @@ impl Core {
         }
     }
 
-    /// A timer fired.
-    pub(crate) fn on_timer(&self, connection: ConnectionHandle, deadline: Time) {
+    /// A connection's timer fired.
+    pub(crate) fn on_timer(&self, connection: ConnectionHandle) {
         let Some(slot) = self.connections.find(connection.to_raw()) else { return };
-        // Timers that were overtaken by an earlier one still cause a look: it costs little and
-        // loses nothing.
-        slot.unschedule(deadline);
+        slot.unschedule();
         self.drive_machine(&slot, Machine::handle_timeout);
     }
 
