@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ice;
+pub mod rendezvous;
 pub mod stun;
 
 #[cfg(test)]

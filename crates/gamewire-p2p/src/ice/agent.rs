@@ -429,3 +429,14 @@ impl Agent {
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
+
+impl Agent {
+    /// The peer's user name fragment is known.
+    pub fn set_remote_ufrag(&mut self, _now: Time, ufrag: String) {
+        self.config.credentials.remote_ufrag = ufrag;
+    }
+    /// Another server.
+    pub fn add_stun_server(&mut self, _now: Time, _server: SocketAddr) {}
+    /// Another server.
+    pub fn add_turn_server(&mut self, _now: Time, _server: super::TurnServer) {}
+}
