@@ -10,6 +10,7 @@ pub mod extensions;
 pub mod identity;
 pub mod limits;
 pub mod messages;
+pub mod relay;
 pub mod snp;
 pub mod truncated;
 pub mod udp;
