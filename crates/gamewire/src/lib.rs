@@ -47,6 +47,7 @@ mod link;
 mod listen;
 mod message;
 mod options;
+mod p2p;
 mod packet_trace;
 mod pipe;
 mod poll_group;
@@ -84,7 +85,9 @@ pub use self::{
     listen::AcceptFilter,
     message::{Message, Outgoing, SendFlags},
     options::{HandleSpace, Options, ThreadHook},
-    signaling::{ConnectionSignaling, MAX_VIRTUAL_PORT, P2pError, SignalingRecvContext},
+    signaling::{
+        ConnectionSignaling, MAX_VIRTUAL_PORT, P2pError, SignalingMaker, SignalingRecvContext,
+    },
     sockets::{MAX_NAME_BYTES, ScopeObject, Sockets},
     status::{
         ConnectionFlags, ConnectionInfo, DetailedStatus, LaneStatus, PathEstimate, QuickStatus,

@@ -13,6 +13,7 @@ use std::{
     },
 };
 
+use gamewire_p2p::ice::SocketId;
 use gamewire_proto::{
     Time,
     endpoint::{ConnectionKey, Endpoint, Incoming, Route},
@@ -35,16 +36,40 @@ const MAX_RECEIVES_PER_TURN: usize = 4;
 /// How often an unusable socket is opened anew until that works.
 const REOPEN_INTERVAL_US: u64 = crate::io::REOPEN_INTERVAL_US;
 
-/// A socket with its endpoint, as given to the thread.
+/// A socket and whom its datagrams are for, as given to the thread.
 pub(crate) struct Binding {
-    pub(crate) link: Arc<Link>,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) listener: Option<Arc<ListenSocket>>,
+    link: Arc<Link>,
+    receiver: Receiver,
+}
+
+/// Who gets the datagrams of a socket.
+enum Receiver {
+    /// An endpoint, which finds the connection, and perhaps somebody who takes new ones.
+    Endpoint { endpoint: Box<Endpoint>, listener: Option<Arc<ListenSocket>> },
+    /// One connection by identity, which knows the socket by a number.
+    Peer { slot: Arc<Slot>, socket: SocketId },
+}
+
+impl Binding {
+    /// A socket of connections by address.
+    pub(crate) fn of_endpoint(
+        link: Arc<Link>,
+        endpoint: Endpoint,
+        listener: Option<Arc<ListenSocket>>,
+    ) -> Self {
+        Self { link, receiver: Receiver::Endpoint { endpoint: Box::new(endpoint), listener } }
+    }
+
+    /// A socket of one connection by identity.
+    pub(crate) fn of_peer(link: Arc<Link>, slot: Arc<Slot>, socket: SocketId) -> Self {
+        Self { link, receiver: Receiver::Peer { slot, socket } }
+    }
 }
 
 enum Command {
     Bind(Box<Binding>),
     StopListening(Token),
+    Unbind(Token),
     Settled(Token, ConnectionHandle),
     Forget(Token, ConnectionHandle),
     AwaitWritable(Token),
@@ -106,6 +131,11 @@ impl WorkerHandle {
     /// The listen socket was closed: nobody new comes in.
     pub(crate) fn stop_listening(&self, token: Token) {
         self.command(Command::StopListening(token));
+    }
+
+    /// The socket is needed no longer.
+    pub(crate) fn unbind(&self, token: Token) {
+        self.command(Command::Unbind(token));
     }
 
     /// A connection is pending no more.
@@ -230,9 +260,12 @@ impl Worker {
             match command {
                 Command::Bind(binding) => self.bind(*binding),
                 Command::StopListening(token) => self.stop_listening(token),
+                Command::Unbind(token) => self.unbind(token),
                 Command::Settled(token, connection) => {
-                    if let Some(bound) = self.bound.get_mut(&token) {
-                        bound.binding.endpoint.settled(ConnectionKey(connection.to_raw()));
+                    if let Some(bound) = self.bound.get_mut(&token)
+                        && let Receiver::Endpoint { endpoint, .. } = &mut bound.binding.receiver
+                    {
+                        endpoint.settled(ConnectionKey(connection.to_raw()));
                     }
                 }
                 Command::Forget(token, connection) => self.forget(token, connection),
@@ -268,24 +301,37 @@ impl Worker {
 
     fn stop_listening(&mut self, token: Token) {
         let Some(bound) = self.bound.get_mut(&token) else { return };
-        bound.binding.endpoint.stop_listening();
-        bound.binding.listener = None;
+        if let Receiver::Endpoint { endpoint, listener } = &mut bound.binding.receiver {
+            endpoint.stop_listening();
+            *listener = None;
+        }
         self.unbind_if_idle(token);
     }
 
     fn forget(&mut self, token: Token, connection: ConnectionHandle) {
         let Some(bound) = self.bound.get_mut(&token) else { return };
         let key = ConnectionKey(connection.to_raw());
-        bound.binding.endpoint.remove(key);
+        if let Receiver::Endpoint { endpoint, .. } = &mut bound.binding.receiver {
+            endpoint.remove(key);
+        }
         bound.slots.remove(&key);
         self.unbind_if_idle(token);
     }
 
     fn unbind_if_idle(&mut self, token: Token) {
-        let idle = self.bound.get(&token).is_some_and(|bound| {
-            bound.binding.listener.is_none() && bound.binding.endpoint.connections() == 0
+        let idle = self.bound.get(&token).is_some_and(|bound| match &bound.binding.receiver {
+            Receiver::Endpoint { endpoint, listener } => {
+                listener.is_none() && endpoint.connections() == 0
+            }
+            Receiver::Peer { .. } => false,
         });
-        if idle && let Some(bound) = self.bound.remove(&token) {
+        if idle {
+            self.unbind(token);
+        }
+    }
+
+    fn unbind(&mut self, token: Token) {
+        if let Some(bound) = self.bound.remove(&token) {
             // The last datagrams may still be in the fake network; they are lost, as datagrams are.
             let _ = self.poller.registrar().deregister(&bound.binding.link.socket);
         }
@@ -493,7 +539,19 @@ impl Bound {
         touched: &mut Touched,
     ) {
         let mut reply = Vec::new();
-        match self.binding.endpoint.handle_datagram(now, remote, datagram, &mut reply) {
+        let route = match &mut self.binding.receiver {
+            Receiver::Endpoint { endpoint, .. } => {
+                endpoint.handle_datagram(now, remote, datagram, &mut reply)
+            }
+            Receiver::Peer { slot, socket } => {
+                if let Machine::Peer(peer) = &mut slot.lock().machine {
+                    peer.handle_datagram(now, *socket, remote, datagram, &mut core.entropy());
+                }
+                touched.note(slot);
+                return;
+            }
+        };
+        match route {
             Route::Data(key) => {
                 if let Some(slot) = self.slot(core, key) {
                     if let Machine::Udp(machine) = &mut slot.lock().machine {
@@ -531,11 +589,14 @@ impl Bound {
     }
 
     fn incoming(&mut self, core: &Core, now: Time, incoming: &Incoming, reply: &mut Vec<u8>) {
-        let Some(listener) = &self.binding.listener else { return };
-        let made = listener.admit(core, now, incoming, &self.binding, reply);
+        let Receiver::Endpoint { endpoint, listener: Some(listener) } = &mut self.binding.receiver
+        else {
+            return;
+        };
+        let made = listener.admit(core, now, incoming, endpoint, reply);
         if let Some((slot, local_id, identity)) = made {
             let key = ConnectionKey(slot.handle.to_raw());
-            self.binding.endpoint.insert_acceptor(key, local_id, incoming, identity);
+            endpoint.insert_acceptor(key, local_id, incoming, identity);
             self.slots.insert(key, slot.clone());
             core.drive(&slot, |_, _| ());
         }

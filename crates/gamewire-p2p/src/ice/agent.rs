@@ -138,3 +138,14 @@ impl Agent {
         self.config.role
     }
 }
+
+impl Agent {
+    /// The peer's user name fragment is known.
+    pub fn set_remote_ufrag(&mut self, _now: Time, ufrag: String) {
+        self.config.credentials.remote_ufrag = ufrag;
+    }
+    /// Another server.
+    pub fn add_stun_server(&mut self, _now: Time, _server: SocketAddr) {}
+    /// Another server.
+    pub fn add_turn_server(&mut self, _now: Time, _server: super::TurnServer) {}
+}
