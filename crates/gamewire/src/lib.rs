@@ -51,6 +51,7 @@ mod packet_trace;
 mod pipe;
 mod poll_group;
 mod service;
+mod shard;
 mod signal;
 mod signaling;
 mod slot;

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use gamewire_crypto::Entropy;
 use gamewire_proto::{Time, connection::Connection, endpoint::Incoming};
 use gamewire_wire::identity::Identity;
 
@@ -28,7 +29,8 @@ pub type AcceptFilter = Arc<dyn Fn(SocketAddr) -> bool + Send + Sync>;
 /// A listen socket as the library keeps it.
 pub(crate) struct ListenSocket {
     pub(crate) handle: ListenSocketHandle,
-    pub(crate) link: Arc<Link>,
+    /// One for each service thread that shares the work.
+    pub(crate) links: Vec<Arc<Link>>,
     pub(crate) options: Arc<ScopeValues>,
     pub(crate) filter: Option<AcceptFilter>,
     pub(crate) closed: AtomicBool,
@@ -63,8 +65,12 @@ impl ListenSocket {
         if self.filter.as_ref().is_some_and(|filter| !filter(incoming.remote)) {
             return None;
         }
+        let shard = binding.shard.as_ref();
+        if shard.is_some_and(|shard| shard.check(incoming.remote.ip()).is_err()) {
+            return None;
+        }
         let mut entropy = core.entropy();
-        let local_id = binding.endpoint.fresh_connection_id(&mut entropy);
+        let local_id = fresh_connection_id(binding, &mut entropy);
         let options = ScopeValues::child(&self.options, Scope::Connection);
         let auth = core.authentication();
         let config = options.connection_config(auth.roots_configured());
@@ -84,12 +90,22 @@ impl ListenSocket {
             Some(Slot::new(SlotParts {
                 handle: ConnectionHandle::from_raw(raw.get())?,
                 listen_socket: Some(self.handle),
-                link: Some(self.link.clone()),
+                link: Some(binding.link.clone()),
                 options,
                 peer: identity.clone(),
                 machine: Machine::Udp(Box::new(connection)),
             }))
         })?;
         Some((slot, local_id, identity))
+    }
+}
+
+/// A connection id whose packets come to the thread that has this binding.
+fn fresh_connection_id(binding: &Binding, entropy: &mut dyn Entropy) -> u32 {
+    loop {
+        let id = binding.endpoint.fresh_connection_id(entropy);
+        if binding.shard.as_ref().is_none_or(|shard| shard.owns(id)) {
+            return id;
+        }
     }
 }

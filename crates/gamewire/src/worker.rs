@@ -25,6 +25,7 @@ use crate::{
     io::{Interest, Poller, Ready, RecvBatch, RecvEnd, Token, Waker},
     link::Link,
     listen::ListenSocket,
+    shard::Shard,
     slot::{Machine, Slot},
     timers::{Target, Timers},
 };
@@ -35,11 +36,24 @@ const MAX_RECEIVES_PER_TURN: usize = 4;
 /// How often an unusable socket is opened anew until that works.
 const REOPEN_INTERVAL_US: u64 = crate::io::REOPEN_INTERVAL_US;
 
+/// Packets that other threads hand over and that wait for their turn; more are dropped, as a full
+/// socket buffer drops them.
+const MAX_HANDED_OVER: usize = 1024;
+
 /// A socket with its endpoint, as given to the thread.
 pub(crate) struct Binding {
     pub(crate) link: Arc<Link>,
     pub(crate) endpoint: Endpoint,
     pub(crate) listener: Option<Arc<ListenSocket>>,
+    /// Which of the listen socket's threads this is, if it has several.
+    pub(crate) shard: Option<Shard>,
+}
+
+/// A packet that arrived at the socket of another thread.
+struct HandedOver {
+    token: Token,
+    remote: SocketAddr,
+    datagram: Box<[u8]>,
 }
 
 enum Command {
@@ -58,6 +72,9 @@ pub(crate) struct WorkerHandle {
     next_token: AtomicUsize,
     commands: Mutex<Vec<Command>>,
     timers: Mutex<Vec<(Time, Target)>>,
+    handed_over: Mutex<Vec<HandedOver>>,
+    /// Packets that came to the wrong thread; none should, but after a socket was reopened.
+    misdirected: AtomicU64,
     /// Until when the thread sleeps, if nothing wakes it.
     asleep_until_us: AtomicU64,
     stop: AtomicBool,
@@ -76,6 +93,8 @@ impl WorkerHandle {
             next_token: AtomicUsize::new(0),
             commands: Mutex::default(),
             timers: Mutex::default(),
+            handed_over: Mutex::default(),
+            misdirected: AtomicU64::new(0),
             asleep_until_us: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         }
@@ -141,6 +160,22 @@ impl WorkerHandle {
     /// Looks at a socket at `deadline`.
     pub(crate) fn set_socket_timer(&self, deadline: Time, token: Token) {
         self.push_timer(deadline, Target::Socket(token));
+    }
+
+    /// Takes over a packet that another thread received.
+    pub(crate) fn hand_over(&self, token: Token, remote: SocketAddr, datagram: &[u8]) {
+        self.misdirected.fetch_add(1, Ordering::Relaxed);
+        let mut handed_over = guard(&self.handed_over);
+        if handed_over.len() < MAX_HANDED_OVER {
+            handed_over.push(HandedOver { token, remote, datagram: datagram.into() });
+            drop(handed_over);
+            self.wake();
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn misdirected(&self) -> u64 {
+        self.misdirected.load(Ordering::Relaxed)
     }
 
     fn push_timer(&self, deadline: Time, target: Target) {
@@ -212,6 +247,7 @@ impl Worker {
         }
         let Some(core) = self.core.upgrade() else { return ControlFlow::Break(()) };
         self.obey(&core);
+        self.take_over(&core);
         self.fire_timers(&core);
         let deadline = self.next_deadline(&core);
         let deadline = [deadline, latest].into_iter().flatten().min();
@@ -232,7 +268,7 @@ impl Worker {
                 Command::StopListening(token) => self.stop_listening(token),
                 Command::Settled(token, connection) => {
                     if let Some(bound) = self.bound.get_mut(&token) {
-                        bound.binding.endpoint.settled(ConnectionKey(connection.to_raw()));
+                        bound.settled(ConnectionKey(connection.to_raw()));
                     }
                 }
                 Command::Forget(token, connection) => self.forget(token, connection),
@@ -249,6 +285,20 @@ impl Worker {
                         self.timers.set(at, Target::Socket(token));
                     }
                 }
+            }
+        }
+    }
+
+    /// Looks at packets that arrived at sockets of other threads.
+    fn take_over(&mut self, core: &Core) {
+        let handed_over = std::mem::take(&mut *guard(&self.handle.handed_over));
+        if handed_over.is_empty() {
+            return;
+        }
+        let now = core.clock.now();
+        for HandedOver { token, remote, mut datagram } in handed_over {
+            if let Some(bound) = self.bound.get_mut(&token) {
+                bound.receive(core, now, remote, &mut datagram);
             }
         }
     }
@@ -275,9 +325,7 @@ impl Worker {
 
     fn forget(&mut self, token: Token, connection: ConnectionHandle) {
         let Some(bound) = self.bound.get_mut(&token) else { return };
-        let key = ConnectionKey(connection.to_raw());
-        bound.binding.endpoint.remove(key);
-        bound.slots.remove(&key);
+        bound.forget(ConnectionKey(connection.to_raw()));
         self.unbind_if_idle(token);
     }
 
@@ -381,8 +429,9 @@ impl Worker {
         let asleep_until = deadline.map_or(u64::MAX, Time::as_micros);
         self.handle.asleep_until_us.store(asleep_until, Ordering::Release);
         // Commands and timers that came before that store did not see it.
-        let missed =
-            !guard(&self.handle.timers).is_empty() || !guard(&self.handle.commands).is_empty();
+        let missed = !guard(&self.handle.timers).is_empty()
+            || !guard(&self.handle.commands).is_empty()
+            || !guard(&self.handle.handed_over).is_empty();
         let deadline = if missed { Some(core.clock.now()) } else { deadline };
         let mut readable = std::mem::take(&mut self.unfinished);
         let mut writable = Vec::new();
@@ -492,6 +541,11 @@ impl Bound {
         datagram: &mut [u8],
         touched: &mut Touched,
     ) {
+        if let Some(shard) = &self.binding.shard
+            && shard.hand_over(remote, datagram)
+        {
+            return;
+        }
         let mut reply = Vec::new();
         match self.binding.endpoint.handle_datagram(now, remote, datagram, &mut reply) {
             Route::Data(key) => {
@@ -521,6 +575,21 @@ impl Bound {
         }
     }
 
+    fn settled(&mut self, key: ConnectionKey) {
+        self.binding.endpoint.settled(key);
+        if let Some(shard) = &self.binding.shard {
+            shard.settled(key);
+        }
+    }
+
+    fn forget(&mut self, key: ConnectionKey) {
+        let remote = self.binding.endpoint.remove(key);
+        if let (Some(shard), Some(remote)) = (&self.binding.shard, remote) {
+            shard.closed(key, remote.ip());
+        }
+        self.slots.remove(&key);
+    }
+
     fn slot(&mut self, core: &Core, key: ConnectionKey) -> Option<Arc<Slot>> {
         if let Some(slot) = self.slots.get(&key) {
             return Some(slot.clone());
@@ -536,6 +605,9 @@ impl Bound {
         if let Some((slot, local_id, identity)) = made {
             let key = ConnectionKey(slot.handle.to_raw());
             self.binding.endpoint.insert_acceptor(key, local_id, incoming, identity);
+            if let Some(shard) = &self.binding.shard {
+                shard.opened(key, incoming.remote.ip());
+            }
             self.slots.insert(key, slot.clone());
             core.drive(&slot, |_, _| ());
         }

@@ -26,6 +26,7 @@ use crate::{
     io::UdpSocket,
     link::Link,
     listen::{AcceptFilter, ListenSocket},
+    shard::{MAX_SHARDS, STEERING, Shard},
     slot::{Machine, Slot, SlotParts},
     status::ConnectionInfo,
     worker::{Binding, WorkerHandle},
@@ -71,22 +72,30 @@ impl Sockets {
         if !self.core.may_go_without_certificate(&scope) {
             return Err(ListenError::NoCertificate);
         }
-        let socket = UdpSocket::bind(address)?;
-        let link = self.core.link(socket);
+        let shards = self.core.workers.len().min(MAX_SHARDS);
+        let sockets = UdpSocket::bind_shards(address, shards, STEERING)?;
+        let links: Vec<_> = match sockets.len() {
+            1 => sockets.into_iter().map(|socket| self.core.link(socket)).collect(),
+            _ => (0..).zip(sockets).map(|(n, socket)| self.core.link_to(n, socket)).collect(),
+        };
         let socket = self.core.listen_sockets.insert(|raw| {
             Some(ListenSocket {
                 handle: ListenSocketHandle::from_raw(raw.get())?,
-                link: link.clone(),
+                links: links.clone(),
                 options: scope.clone(),
                 filter,
                 closed: AtomicBool::new(false),
             })
         });
         let socket = socket.ok_or(ListenError::TooMany)?;
-        tracing::info!(socket = %socket.handle, address = %link.socket.local_addr(), "listening");
-        let endpoint = Endpoint::new(Some(scope.accept_limits()), &mut self.core.entropy());
-        let listener = Some(socket.clone());
-        link.worker.bind(Binding { link: link.clone(), endpoint, listener });
+        let address = links[0].socket.local_addr();
+        tracing::info!(socket = %socket.handle, %address, threads = links.len(), "listening");
+        let limits = scope.accept_limits();
+        for (link, shard) in links.iter().zip(Shard::all(&links, limits)) {
+            let endpoint = Endpoint::new(Some(limits), &mut self.core.entropy());
+            let listener = Some(socket.clone());
+            link.worker.bind(Binding { link: link.clone(), endpoint, listener, shard });
+        }
         Ok(socket.handle)
     }
 
@@ -134,7 +143,7 @@ impl Sockets {
         });
         let slot = slot.ok_or(ConnectError::TooMany)?;
         endpoint.insert_initiator(ConnectionKey(slot.handle.to_raw()), local_id, address);
-        link.worker.bind(Binding { link: link.clone(), endpoint, listener: None });
+        link.worker.bind(Binding { link: link.clone(), endpoint, listener: None, shard: None });
         self.core.drive(&slot, |_, _| ());
         Ok(slot.handle)
     }
@@ -195,7 +204,9 @@ impl Sockets {
                 self.core.close(&slot, request);
             }
         }
-        listener.link.worker.stop_listening(listener.link.token);
+        for link in &listener.links {
+            link.worker.stop_listening(link.token);
+        }
         true
     }
 
@@ -203,15 +214,19 @@ impl Sockets {
     #[doc(alias = "GetListenSocketAddress")]
     pub fn listen_socket_address(&self, socket: ListenSocketHandle) -> Option<SocketAddr> {
         let listener = self.core.listen_sockets.find(socket.to_raw())?;
-        Some(listener.link.socket.local_addr())
+        Some(listener.links[0].socket.local_addr())
     }
 }
 
 impl Core {
     /// Picks the next service thread and ties the socket to it.
     pub(crate) fn link(&self, socket: UdpSocket) -> Arc<Link> {
-        let index = NEXT_WORKER.fetch_add(1, Ordering::Relaxed) % self.workers.len();
-        let worker: &Arc<WorkerHandle> = &self.workers[index];
+        self.link_to(NEXT_WORKER.fetch_add(1, Ordering::Relaxed) % self.workers.len(), socket)
+    }
+
+    /// Ties the socket to a service thread, by number.
+    fn link_to(&self, worker: usize, socket: UdpSocket) -> Arc<Link> {
+        let worker: &Arc<WorkerHandle> = &self.workers[worker];
         let fake = self.global.fake_network_config();
         let seed = self.entropy().next_u64();
         let link = Arc::new(Link::new(socket, worker.fresh_token(), worker.clone(), &fake, seed));

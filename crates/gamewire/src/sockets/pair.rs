@@ -163,7 +163,7 @@ impl Sockets {
         let key = ConnectionKey(slot.handle.to_raw());
         half.endpoint.insert_initiator(key, half.local_id, remote);
         let Half { link, endpoint, .. } = half;
-        link.worker.bind(Binding { link: link.clone(), endpoint, listener: None });
+        link.worker.bind(Binding { link: link.clone(), endpoint, listener: None, shard: None });
         self.core.drive(&slot, |_, _| ());
         Ok(slot.handle)
     }
