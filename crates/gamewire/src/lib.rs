@@ -35,6 +35,7 @@ mod asynchronous;
 mod auth;
 mod clock;
 pub mod config;
+pub mod coordinator;
 mod core;
 pub mod debug_output;
 mod error;
@@ -46,6 +47,7 @@ pub mod io;
 mod link;
 mod listen;
 mod message;
+mod network_config;
 mod options;
 mod packet_trace;
 mod pipe;
@@ -81,6 +83,7 @@ pub use self::{
     handle::{ConnectionHandle, ListenSocketHandle, PollGroupHandle},
     listen::AcceptFilter,
     message::{Message, Outgoing, SendFlags},
+    network_config::{network_config, set_network_config},
     options::{HandleSpace, Options, ThreadHook},
     signaling::{ConnectionSignaling, MAX_VIRTUAL_PORT, P2pError, SignalingRecvContext},
     sockets::{MAX_NAME_BYTES, ScopeObject, Sockets},
