@@ -49,6 +49,7 @@ mod listen;
 mod message;
 mod network_config;
 mod options;
+mod p2p;
 mod packet_trace;
 mod pipe;
 mod poll_group;
@@ -58,6 +59,8 @@ mod signaling;
 mod slot;
 mod sockets;
 pub mod status;
+mod timers;
+mod wheel;
 mod worker;
 
 pub use gamewire_crypto::{SigningKey, TrustStore, VerifyingKey};
@@ -85,7 +88,9 @@ pub use self::{
     message::{Message, Outgoing, SendFlags},
     network_config::{network_config, set_network_config},
     options::{HandleSpace, Options, ThreadHook},
-    signaling::{ConnectionSignaling, MAX_VIRTUAL_PORT, P2pError, SignalingRecvContext},
+    signaling::{
+        ConnectionSignaling, MAX_VIRTUAL_PORT, P2pError, SignalingMaker, SignalingRecvContext,
+    },
     sockets::{MAX_NAME_BYTES, ScopeObject, Sockets},
     status::{
         ConnectionFlags, ConnectionInfo, DetailedStatus, LaneStatus, PathEstimate, QuickStatus,

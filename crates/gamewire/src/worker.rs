@@ -4,8 +4,7 @@
 //! on their own whenever they can.
 
 use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
+    collections::HashMap,
     net::SocketAddr,
     ops::ControlFlow,
     sync::{
@@ -14,6 +13,7 @@ use std::{
     },
 };
 
+use gamewire_p2p::ice::SocketId;
 use gamewire_proto::{
     Time,
     endpoint::{ConnectionKey, Endpoint, Incoming, Route},
@@ -27,6 +27,7 @@ use crate::{
     link::Link,
     listen::ListenSocket,
     slot::{Machine, Slot},
+    timers::{Target, Timers},
 };
 
 /// Receives of one socket before the others get their turn.
@@ -35,28 +36,45 @@ const MAX_RECEIVES_PER_TURN: usize = 4;
 /// How often an unusable socket is opened anew until that works.
 const REOPEN_INTERVAL_US: u64 = crate::io::REOPEN_INTERVAL_US;
 
-/// A socket with its endpoint, as given to the thread.
+/// A socket and whom its datagrams are for, as given to the thread.
 pub(crate) struct Binding {
-    pub(crate) link: Arc<Link>,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) listener: Option<Arc<ListenSocket>>,
+    link: Arc<Link>,
+    receiver: Receiver,
+}
+
+/// Who gets the datagrams of a socket.
+enum Receiver {
+    /// An endpoint, which finds the connection, and perhaps somebody who takes new ones.
+    Endpoint { endpoint: Box<Endpoint>, listener: Option<Arc<ListenSocket>> },
+    /// One connection by identity, which knows the socket by a number.
+    Peer { slot: Arc<Slot>, socket: SocketId },
+}
+
+impl Binding {
+    /// A socket of connections by address.
+    pub(crate) fn of_endpoint(
+        link: Arc<Link>,
+        endpoint: Endpoint,
+        listener: Option<Arc<ListenSocket>>,
+    ) -> Self {
+        Self { link, receiver: Receiver::Endpoint { endpoint: Box::new(endpoint), listener } }
+    }
+
+    /// A socket of one connection by identity.
+    pub(crate) fn of_peer(link: Arc<Link>, slot: Arc<Slot>, socket: SocketId) -> Self {
+        Self { link, receiver: Receiver::Peer { slot, socket } }
+    }
 }
 
 enum Command {
     Bind(Box<Binding>),
     StopListening(Token),
+    Unbind(Token),
     Settled(Token, ConnectionHandle),
     Forget(Token, ConnectionHandle),
     AwaitWritable(Token),
     RetryAt(Token, Time),
     Reopen(Token),
-}
-
-/// What a timer is for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Target {
-    Connection(ConnectionHandle),
-    Socket(Token),
 }
 
 /// How other threads reach a service thread.
@@ -113,6 +131,11 @@ impl WorkerHandle {
     /// The listen socket was closed: nobody new comes in.
     pub(crate) fn stop_listening(&self, token: Token) {
         self.command(Command::StopListening(token));
+    }
+
+    /// The socket is needed no longer.
+    pub(crate) fn unbind(&self, token: Token) {
+        self.command(Command::Unbind(token));
     }
 
     /// A connection is pending no more.
@@ -189,7 +212,7 @@ pub(crate) struct Worker {
     poller: Poller,
     batch: RecvBatch,
     bound: HashMap<Token, Bound>,
-    timers: BinaryHeap<Reverse<(Time, Target)>>,
+    timers: Timers,
     /// Sockets that have more to receive than one turn takes.
     unfinished: Vec<Token>,
 }
@@ -206,7 +229,7 @@ impl Worker {
             poller,
             batch: RecvBatch::new(),
             bound: HashMap::new(),
-            timers: BinaryHeap::new(),
+            timers: Timers::new(),
             unfinished: Vec::new(),
         }
     }
@@ -237,9 +260,12 @@ impl Worker {
             match command {
                 Command::Bind(binding) => self.bind(*binding),
                 Command::StopListening(token) => self.stop_listening(token),
+                Command::Unbind(token) => self.unbind(token),
                 Command::Settled(token, connection) => {
-                    if let Some(bound) = self.bound.get_mut(&token) {
-                        bound.binding.endpoint.settled(ConnectionKey(connection.to_raw()));
+                    if let Some(bound) = self.bound.get_mut(&token)
+                        && let Receiver::Endpoint { endpoint, .. } = &mut bound.binding.receiver
+                    {
+                        endpoint.settled(ConnectionKey(connection.to_raw()));
                     }
                 }
                 Command::Forget(token, connection) => self.forget(token, connection),
@@ -247,13 +273,13 @@ impl Worker {
                 Command::RetryAt(token, at) => {
                     if let Some(bound) = self.bound.get_mut(&token) {
                         bound.retry_at = Some(bound.retry_at.map_or(at, |old| old.min(at)));
-                        self.timers.push(Reverse((at, Target::Socket(token))));
+                        self.timers.set(at, Target::Socket(token));
                     }
                 }
                 Command::Reopen(token) => {
                     if let Some(bound) = self.bound.get_mut(&token) {
                         let at = *bound.reopen_at.get_or_insert(core.clock.now());
-                        self.timers.push(Reverse((at, Target::Socket(token))));
+                        self.timers.set(at, Target::Socket(token));
                     }
                 }
             }
@@ -275,24 +301,37 @@ impl Worker {
 
     fn stop_listening(&mut self, token: Token) {
         let Some(bound) = self.bound.get_mut(&token) else { return };
-        bound.binding.endpoint.stop_listening();
-        bound.binding.listener = None;
+        if let Receiver::Endpoint { endpoint, listener } = &mut bound.binding.receiver {
+            endpoint.stop_listening();
+            *listener = None;
+        }
         self.unbind_if_idle(token);
     }
 
     fn forget(&mut self, token: Token, connection: ConnectionHandle) {
         let Some(bound) = self.bound.get_mut(&token) else { return };
         let key = ConnectionKey(connection.to_raw());
-        bound.binding.endpoint.remove(key);
+        if let Receiver::Endpoint { endpoint, .. } = &mut bound.binding.receiver {
+            endpoint.remove(key);
+        }
         bound.slots.remove(&key);
         self.unbind_if_idle(token);
     }
 
     fn unbind_if_idle(&mut self, token: Token) {
-        let idle = self.bound.get(&token).is_some_and(|bound| {
-            bound.binding.listener.is_none() && bound.binding.endpoint.connections() == 0
+        let idle = self.bound.get(&token).is_some_and(|bound| match &bound.binding.receiver {
+            Receiver::Endpoint { endpoint, listener } => {
+                listener.is_none() && endpoint.connections() == 0
+            }
+            Receiver::Peer { .. } => false,
         });
-        if idle && let Some(bound) = self.bound.remove(&token) {
+        if idle {
+            self.unbind(token);
+        }
+    }
+
+    fn unbind(&mut self, token: Token) {
+        if let Some(bound) = self.bound.remove(&token) {
             // The last datagrams may still be in the fake network; they are lost, as datagrams are.
             let _ = self.poller.registrar().deregister(&bound.binding.link.socket);
         }
@@ -310,15 +349,13 @@ impl Worker {
     // ---- time ----------------------------------------------------------------------------------
 
     fn fire_timers(&mut self, core: &Core) {
-        self.timers.extend(guard(&self.handle.timers).drain(..).map(Reverse));
+        for (deadline, target) in guard(&self.handle.timers).drain(..) {
+            self.timers.set(deadline, target);
+        }
         let now = core.clock.now();
-        while let Some(Reverse((deadline, target))) = self.timers.peek().copied() {
-            if deadline > now {
-                break;
-            }
-            self.timers.pop();
+        while let Some(target) = self.timers.pop_due(now) {
             match target {
-                Target::Connection(connection) => core.on_timer(connection, deadline),
+                Target::Connection(connection) => core.on_timer(connection),
                 Target::Socket(token) => self.serve(core, token, now),
             }
         }
@@ -343,7 +380,7 @@ impl Worker {
             }
         }
         if let Some(deadline) = link.fake().poll_timeout() {
-            self.timers.push(Reverse((deadline, Target::Socket(token))));
+            self.timers.set(deadline, Target::Socket(token));
         }
         if bound.retry_at.is_some_and(|at| at <= now) {
             bound.retry_at = None;
@@ -361,7 +398,7 @@ impl Worker {
                 tracing::info!(?reopened, "a lost socket is open again");
                 bound.reopen_at = None;
                 bound.retry_at = Some(now);
-                self.timers.push(Reverse((now, Target::Socket(token))));
+                self.timers.set(now, Target::Socket(token));
                 let registered = self.poller.registrar().register(socket, token, Interest::Read);
                 if let Err(error) = registered {
                     tracing::error!(%error, "cannot watch the reopened socket");
@@ -372,7 +409,7 @@ impl Worker {
                 tracing::warn!(%error, "cannot open a lost socket again yet");
                 let again = now.plus_micros(REOPEN_INTERVAL_US);
                 bound.reopen_at = Some(again);
-                self.timers.push(Reverse((again, Target::Socket(token))));
+                self.timers.set(again, Target::Socket(token));
             }
         }
     }
@@ -383,8 +420,7 @@ impl Worker {
         if !self.unfinished.is_empty() {
             return Some(now);
         }
-        let timer = self.timers.peek().map(|Reverse((deadline, _))| *deadline);
-        timer.into_iter().chain(expiry).min()
+        self.timers.next_deadline().into_iter().chain(expiry).min()
     }
 
     fn wait(&mut self, core: &Core, deadline: Option<Time>) -> std::io::Result<()> {
@@ -456,7 +492,7 @@ impl Worker {
                 RecvEnd::Budget => {}
                 RecvEnd::Lost => {
                     let at = *bound.reopen_at.get_or_insert(now);
-                    self.timers.push(Reverse((at, Target::Socket(token))));
+                    self.timers.set(at, Target::Socket(token));
                     return;
                 }
             }
@@ -503,7 +539,19 @@ impl Bound {
         touched: &mut Touched,
     ) {
         let mut reply = Vec::new();
-        match self.binding.endpoint.handle_datagram(now, remote, datagram, &mut reply) {
+        let route = match &mut self.binding.receiver {
+            Receiver::Endpoint { endpoint, .. } => {
+                endpoint.handle_datagram(now, remote, datagram, &mut reply)
+            }
+            Receiver::Peer { slot, socket } => {
+                if let Machine::Peer(peer) = &mut slot.lock().machine {
+                    peer.handle_datagram(now, *socket, remote, datagram, &mut core.entropy());
+                }
+                touched.note(slot);
+                return;
+            }
+        };
+        match route {
             Route::Data(key) => {
                 if let Some(slot) = self.slot(core, key) {
                     if let Machine::Udp(machine) = &mut slot.lock().machine {
@@ -541,11 +589,14 @@ impl Bound {
     }
 
     fn incoming(&mut self, core: &Core, now: Time, incoming: &Incoming, reply: &mut Vec<u8>) {
-        let Some(listener) = &self.binding.listener else { return };
-        let made = listener.admit(core, now, incoming, &self.binding, reply);
+        let Receiver::Endpoint { endpoint, listener: Some(listener) } = &mut self.binding.receiver
+        else {
+            return;
+        };
+        let made = listener.admit(core, now, incoming, endpoint, reply);
         if let Some((slot, local_id, identity)) = made {
             let key = ConnectionKey(slot.handle.to_raw());
-            self.binding.endpoint.insert_acceptor(key, local_id, incoming, identity);
+            endpoint.insert_acceptor(key, local_id, incoming, identity);
             self.slots.insert(key, slot.clone());
             core.drive(&slot, |_, _| ());
         }
