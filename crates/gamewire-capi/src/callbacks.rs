@@ -70,7 +70,7 @@ fn authentication_changed(status: &AuthenticationStatus) {
     unsafe { function(&raw mut info) };
 }
 
-fn global_pointer(id: ConfigId) -> usize {
+pub(crate) fn global_pointer(id: ConfigId) -> usize {
     match GLOBAL.get(id) {
         Ok((ConfigData::Pointer(address), _)) => address,
         _ => 0,
@@ -81,7 +81,7 @@ fn global_pointer(id: ConfigId) -> usize {
 ///
 /// # Safety
 /// `F` is an `Option` of a function pointer, and the address is null or such a function.
-unsafe fn function_at<F: Copy>(address: usize) -> F {
+pub(crate) unsafe fn function_at<F: Copy>(address: usize) -> F {
     const { assert!(size_of::<F>() == size_of::<*const c_void>()) };
     let pointer = std::ptr::with_exposed_provenance::<c_void>(address);
     // SAFETY: same size; the caller vouches for the rest.

@@ -110,10 +110,18 @@ impl Options {
     /// The text, or the file that it names, makes no sense.
     pub fn trust_from_text(text: &str) -> Result<TrustStore, OpenError> {
         let mut builder = TrustStore::builder();
-        for key in parse_roots(text)? {
+        for key in Self::roots_from_text(text)? {
             builder.root(key).map_err(environment)?;
         }
         builder.build().map_err(environment)
+    }
+
+    /// The roots in text as in `GAMEWIRE_ROOTS`, for those who build a store of their own.
+    ///
+    /// # Errors
+    /// The text, or the file that it names, makes no sense.
+    pub fn roots_from_text(text: &str) -> Result<Vec<VerifyingKey>, OpenError> {
+        parse_roots(text)
     }
 }
 

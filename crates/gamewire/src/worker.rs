@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     ops::ControlFlow,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -13,6 +13,8 @@ use std::{
     },
 };
 
+use gamewire_crypto::Entropy;
+use gamewire_p2p::ice::SocketId;
 use gamewire_proto::{
     Time,
     endpoint::{ConnectionKey, Endpoint, Incoming, Route},
@@ -40,15 +42,6 @@ const REOPEN_INTERVAL_US: u64 = crate::io::REOPEN_INTERVAL_US;
 /// socket buffer drops them.
 const MAX_HANDED_OVER: usize = 1024;
 
-/// A socket with its endpoint, as given to the thread.
-pub(crate) struct Binding {
-    pub(crate) link: Arc<Link>,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) listener: Option<Arc<ListenSocket>>,
-    /// Which of the listen socket's threads this is, if it has several.
-    pub(crate) shard: Option<Shard>,
-}
-
 /// A packet that arrived at the socket of another thread.
 struct HandedOver {
     token: Token,
@@ -56,9 +49,80 @@ struct HandedOver {
     datagram: Box<[u8]>,
 }
 
+/// A socket and whom its datagrams are for, as given to the thread.
+pub(crate) struct Binding {
+    link: Arc<Link>,
+    receiver: Receiver,
+}
+
+/// Who gets the datagrams of a socket.
+enum Receiver {
+    /// An endpoint, which finds the connection, and perhaps somebody who takes new ones.
+    Endpoint(Box<Entrance>),
+    /// One connection by identity, which knows the socket by a number.
+    Peer { slot: Arc<Slot>, socket: SocketId },
+}
+
+/// Where connections by address come in.
+pub(crate) struct Entrance {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) listener: Option<Arc<ListenSocket>>,
+    /// Which of the listen socket's threads this is, if it has several.
+    pub(crate) shard: Option<Shard>,
+}
+
+impl Entrance {
+    fn settled(&mut self, key: ConnectionKey) {
+        self.endpoint.settled(key);
+        if let Some(shard) = &self.shard {
+            shard.settled(key);
+        }
+    }
+
+    fn forget(&mut self, key: ConnectionKey) {
+        let remote = self.endpoint.remove(key);
+        if let (Some(shard), Some(remote)) = (&self.shard, remote) {
+            shard.closed(key, remote.ip());
+        }
+    }
+
+    /// A connection whose packets come to this thread.
+    pub(crate) fn fresh_connection_id(&self, entropy: &mut dyn Entropy) -> u32 {
+        loop {
+            let id = self.endpoint.fresh_connection_id(entropy);
+            if self.shard.as_ref().is_none_or(|shard| shard.owns(id)) {
+                return id;
+            }
+        }
+    }
+
+    /// Whether the listen socket's threads together have room for one more from this address.
+    pub(crate) fn has_room(&self, address: IpAddr) -> bool {
+        self.shard.as_ref().is_none_or(|shard| shard.check(address).is_ok())
+    }
+}
+
+impl Binding {
+    /// A socket of connections by address that we open.
+    pub(crate) fn of_endpoint(link: Arc<Link>, endpoint: Endpoint) -> Self {
+        Self::of_listener(link, Entrance { endpoint, listener: None, shard: None })
+    }
+
+    /// A listen socket, or one thread's share of it.
+    pub(crate) fn of_listener(link: Arc<Link>, entrance: Entrance) -> Self {
+        Self { link, receiver: Receiver::Endpoint(Box::new(entrance)) }
+    }
+
+    /// A socket of one connection by identity.
+    pub(crate) fn of_peer(link: Arc<Link>, slot: Arc<Slot>, socket: SocketId) -> Self {
+        Self { link, receiver: Receiver::Peer { slot, socket } }
+    }
+}
+
 enum Command {
     Bind(Box<Binding>),
     StopListening(Token),
+    Unbind(Token),
     Settled(Token, ConnectionHandle),
     Forget(Token, ConnectionHandle),
     AwaitWritable(Token),
@@ -125,6 +189,11 @@ impl WorkerHandle {
     /// The listen socket was closed: nobody new comes in.
     pub(crate) fn stop_listening(&self, token: Token) {
         self.command(Command::StopListening(token));
+    }
+
+    /// The socket is needed no longer.
+    pub(crate) fn unbind(&self, token: Token) {
+        self.command(Command::Unbind(token));
     }
 
     /// A connection is pending no more.
@@ -266,9 +335,12 @@ impl Worker {
             match command {
                 Command::Bind(binding) => self.bind(*binding),
                 Command::StopListening(token) => self.stop_listening(token),
+                Command::Unbind(token) => self.unbind(token),
                 Command::Settled(token, connection) => {
-                    if let Some(bound) = self.bound.get_mut(&token) {
-                        bound.settled(ConnectionKey(connection.to_raw()));
+                    if let Some(bound) = self.bound.get_mut(&token)
+                        && let Receiver::Endpoint(entrance) = &mut bound.binding.receiver
+                    {
+                        entrance.settled(ConnectionKey(connection.to_raw()));
                     }
                 }
                 Command::Forget(token, connection) => self.forget(token, connection),
@@ -318,22 +390,37 @@ impl Worker {
 
     fn stop_listening(&mut self, token: Token) {
         let Some(bound) = self.bound.get_mut(&token) else { return };
-        bound.binding.endpoint.stop_listening();
-        bound.binding.listener = None;
+        if let Receiver::Endpoint(entrance) = &mut bound.binding.receiver {
+            entrance.endpoint.stop_listening();
+            entrance.listener = None;
+        }
         self.unbind_if_idle(token);
     }
 
     fn forget(&mut self, token: Token, connection: ConnectionHandle) {
         let Some(bound) = self.bound.get_mut(&token) else { return };
-        bound.forget(ConnectionKey(connection.to_raw()));
+        let key = ConnectionKey(connection.to_raw());
+        if let Receiver::Endpoint(entrance) = &mut bound.binding.receiver {
+            entrance.forget(key);
+        }
+        bound.slots.remove(&key);
         self.unbind_if_idle(token);
     }
 
     fn unbind_if_idle(&mut self, token: Token) {
-        let idle = self.bound.get(&token).is_some_and(|bound| {
-            bound.binding.listener.is_none() && bound.binding.endpoint.connections() == 0
+        let idle = self.bound.get(&token).is_some_and(|bound| match &bound.binding.receiver {
+            Receiver::Endpoint(entrance) => {
+                entrance.listener.is_none() && entrance.endpoint.connections() == 0
+            }
+            Receiver::Peer { .. } => false,
         });
-        if idle && let Some(bound) = self.bound.remove(&token) {
+        if idle {
+            self.unbind(token);
+        }
+    }
+
+    fn unbind(&mut self, token: Token) {
+        if let Some(bound) = self.bound.remove(&token) {
             // The last datagrams may still be in the fake network; they are lost, as datagrams are.
             let _ = self.poller.registrar().deregister(&bound.binding.link.socket);
         }
@@ -541,13 +628,25 @@ impl Bound {
         datagram: &mut [u8],
         touched: &mut Touched,
     ) {
-        if let Some(shard) = &self.binding.shard
-            && shard.hand_over(remote, datagram)
-        {
-            return;
-        }
         let mut reply = Vec::new();
-        match self.binding.endpoint.handle_datagram(now, remote, datagram, &mut reply) {
+        let route = match &mut self.binding.receiver {
+            Receiver::Endpoint(entrance) => {
+                if let Some(shard) = &entrance.shard
+                    && shard.hand_over(remote, datagram)
+                {
+                    return;
+                }
+                entrance.endpoint.handle_datagram(now, remote, datagram, &mut reply)
+            }
+            Receiver::Peer { slot, socket } => {
+                if let Machine::Peer(peer) = &mut slot.lock().machine {
+                    peer.handle_datagram(now, *socket, remote, datagram, &mut core.entropy());
+                }
+                touched.note(slot);
+                return;
+            }
+        };
+        match route {
             Route::Data(key) => {
                 if let Some(slot) = self.slot(core, key) {
                     if let Machine::Udp(machine) = &mut slot.lock().machine {
@@ -575,21 +674,6 @@ impl Bound {
         }
     }
 
-    fn settled(&mut self, key: ConnectionKey) {
-        self.binding.endpoint.settled(key);
-        if let Some(shard) = &self.binding.shard {
-            shard.settled(key);
-        }
-    }
-
-    fn forget(&mut self, key: ConnectionKey) {
-        let remote = self.binding.endpoint.remove(key);
-        if let (Some(shard), Some(remote)) = (&self.binding.shard, remote) {
-            shard.closed(key, remote.ip());
-        }
-        self.slots.remove(&key);
-    }
-
     fn slot(&mut self, core: &Core, key: ConnectionKey) -> Option<Arc<Slot>> {
         if let Some(slot) = self.slots.get(&key) {
             return Some(slot.clone());
@@ -600,12 +684,15 @@ impl Bound {
     }
 
     fn incoming(&mut self, core: &Core, now: Time, incoming: &Incoming, reply: &mut Vec<u8>) {
-        let Some(listener) = &self.binding.listener else { return };
-        let made = listener.admit(core, now, incoming, &self.binding, reply);
+        let Binding { link, receiver: Receiver::Endpoint(entrance) } = &mut self.binding else {
+            return;
+        };
+        let Some(listener) = &entrance.listener else { return };
+        let made = listener.admit(core, now, incoming, (link, entrance), reply);
         if let Some((slot, local_id, identity)) = made {
             let key = ConnectionKey(slot.handle.to_raw());
-            self.binding.endpoint.insert_acceptor(key, local_id, incoming, identity);
-            if let Some(shard) = &self.binding.shard {
+            entrance.endpoint.insert_acceptor(key, local_id, incoming, identity);
+            if let Some(shard) = &entrance.shard {
                 shard.opened(key, incoming.remote.ip());
             }
             self.slots.insert(key, slot.clone());

@@ -365,6 +365,16 @@ impl Endpoint {
     }
 }
 
+/// The control message in a datagram that came over a route that was agreed on by signals: only
+/// goodbyes travel there besides data (wire.md §8).
+pub fn ends_connection(datagram: &[u8]) -> Option<Control> {
+    match udp::parse(datagram).ok()? {
+        Datagram::ConnectionClosed(message) => Some(Control::Closed(message)),
+        Datagram::NoConnection(message) => Some(Control::NoConnection(message)),
+        _ => None,
+    }
+}
+
 /// Answers a close with the ids as its sender sees them, so that it stops repeating itself.
 pub(crate) fn encode_no_connection_echo(closed: &messages::ConnectionClosed, reply: &mut Vec<u8>) {
     let message = messages::NoConnection {

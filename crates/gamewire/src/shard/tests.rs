@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::{
     Config, ConnectionHandle, ConnectionState, Event, ListenError, ListenSocketHandle, Options,
-    SendFlags, Sockets,
+    SendFlags, Sockets, listen::Listens,
 };
 
 /// Nothing here takes nearly so long.
@@ -27,7 +27,11 @@ fn server(threads: usize, options: &[Config]) -> Server {
 
 impl Server {
     fn links(&self) -> Vec<Arc<Link>> {
-        self.sockets.core.listen_sockets.find(self.listen.to_raw()).unwrap().links.clone()
+        let listener = self.sockets.core.listen_sockets.find(self.listen.to_raw()).unwrap();
+        match &listener.listens {
+            Listens::Address(links) => links.clone(),
+            Listens::VirtualPort(_) => panic!("not by address"),
+        }
     }
 
     fn misdirected(&self) -> u64 {

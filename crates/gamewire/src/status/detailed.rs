@@ -117,6 +117,7 @@ impl DetailedStatus {
         let config = config_in_force(&slot.options);
         match &state.machine {
             Machine::Udp(machine) => Self::of_udp(info, name, config, machine, now),
+            Machine::Peer(peer) => Self::of_udp(info, name, config, peer.connection(), now),
             Machine::Pipe(pipe) => {
                 let real_time = RealTimeStatus::of_pipe(info.state);
                 Self {
