@@ -269,6 +269,7 @@ pub struct SteamNetworkingFakeIPResult_t {
 }
 
 /// Where a hosted server is reached by relays.
+#[derive(Clone, Copy)]
 #[repr(C)]
 pub struct SteamDatagramHostedAddress {
     /// Bytes of `m_data` that count.
@@ -277,16 +278,80 @@ pub struct SteamDatagramHostedAddress {
     pub m_data: [c_char; 128],
 }
 
-/// A ticket; read by the coordinator functions only.
-#[repr(C)]
-pub struct SteamDatagramRelayAuthTicket {
-    opaque: [u32; 746],
+/// The value of an extra field of a ticket; which one, `m_eType` says.
+#[derive(Clone, Copy)]
+#[repr(C, packed(4))]
+pub union SteamDatagramRelayAuthTicket_ExtraFieldValue {
+    /// Text with its NUL.
+    pub m_szStringValue: [c_char; 128],
+    /// A number that is small as a rule.
+    pub m_nIntValue: i64,
+    /// A number that is large as a rule.
+    pub m_nFixed64Value: u64,
 }
 
-/// The login of a hosted server; read by the coordinator functions only.
-#[repr(C)]
+/// A named value in a ticket.
+#[derive(Clone, Copy)]
+#[repr(C, packed(4))]
+pub struct SteamDatagramRelayAuthTicket_ExtraField {
+    /// 0: text, 1: a number, 2: a large number.
+    pub m_eType: c_int,
+    /// Its name with its NUL.
+    pub m_szName: [c_char; 28],
+    /// Its value.
+    pub m_value: SteamDatagramRelayAuthTicket_ExtraFieldValue,
+}
+
+/// Permission for a client to reach a hosted server.
+#[derive(Clone, Copy)]
+#[repr(C, packed(4))]
+pub struct SteamDatagramRelayAuthTicket {
+    /// The server.
+    pub m_identityGameserver: SteamNetworkingIdentity,
+    /// The client.
+    pub m_identityAuthorizedClient: SteamNetworkingIdentity,
+    /// The client's address in host order; 0: any.
+    pub m_unPublicIP: u32,
+    /// When it ends, in Unix seconds.
+    pub m_rtimeTicketExpiry: u32,
+    /// Where the server is; not in tickets that clients parse.
+    pub m_routing: SteamDatagramHostedAddress,
+    /// The client's app.
+    pub m_nAppID: u32,
+    /// The only virtual port that it is good for; -1: any.
+    pub m_nRestrictToVirtualPort: c_int,
+    /// How many extra fields count.
+    pub m_nExtraFields: c_int,
+    /// Extra fields, for analytics and to ask relays for something.
+    pub m_vecExtraFields: [SteamDatagramRelayAuthTicket_ExtraField; 16],
+}
+
+/// What a hosted server tells its game coordinator.
+#[derive(Clone, Copy)]
+#[repr(C, packed(4))]
 pub struct SteamDatagramGameCoordinatorServerLogin {
-    opaque: [u32; 582],
+    /// The server.
+    pub m_identity: SteamNetworkingIdentity,
+    /// Where it is; for tickets, not for clients.
+    pub m_routing: SteamDatagramHostedAddress,
+    /// Its app.
+    pub m_nAppID: u32,
+    /// When it logged in, in Unix seconds.
+    pub m_rtime: u32,
+    /// Bytes of `m_appData` that count.
+    pub m_cbAppData: c_int,
+    /// What the application adds.
+    pub m_appData: [c_char; 2048],
+}
+
+/// A certificate or ticket, signed.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct SteamDatagramSignedBlob {
+    /// Bytes of `m_blob` that count.
+    pub m_sz: c_int,
+    /// The bytes.
+    pub m_blob: [u8; 2048],
 }
 
 /// Called with a callback struct.
@@ -339,7 +404,12 @@ mod layout {
         SteamNetworkPingLocation_t: 512 / 1;
         SteamNetworkingFakeIPResult_t: 160 / 4, m_identity @ 4, m_unIP @ 140, m_unPorts @ 144;
         SteamDatagramHostedAddress: 132 / 4, m_data @ 4;
-        SteamDatagramRelayAuthTicket: 2984 / 4;
-        SteamDatagramGameCoordinatorServerLogin: 2328 / 4;
+        SteamDatagramRelayAuthTicket: 2984 / 4, m_identityAuthorizedClient @ 136,
+            m_unPublicIP @ 272, m_rtimeTicketExpiry @ 276, m_routing @ 280, m_nAppID @ 412,
+            m_nRestrictToVirtualPort @ 416, m_nExtraFields @ 420, m_vecExtraFields @ 424;
+        SteamDatagramRelayAuthTicket_ExtraField: 160 / 4, m_szName @ 4, m_value @ 32;
+        SteamDatagramGameCoordinatorServerLogin: 2328 / 4, m_routing @ 136, m_nAppID @ 268,
+            m_rtime @ 272, m_cbAppData @ 276, m_appData @ 280;
+        SteamDatagramSignedBlob: 2052 / 4, m_blob @ 4;
     }
 }

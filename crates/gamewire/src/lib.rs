@@ -35,6 +35,7 @@ mod asynchronous;
 mod auth;
 mod clock;
 pub mod config;
+pub mod coordinator;
 mod core;
 pub mod debug_output;
 mod error;
@@ -46,12 +47,14 @@ pub mod io;
 mod link;
 mod listen;
 mod message;
+mod network_config;
 mod options;
 mod p2p;
 mod packet_trace;
 mod pipe;
 mod poll_group;
 mod service;
+mod shard;
 mod signal;
 mod signaling;
 mod slot;
@@ -84,6 +87,7 @@ pub use self::{
     handle::{ConnectionHandle, ListenSocketHandle, PollGroupHandle},
     listen::AcceptFilter,
     message::{Message, Outgoing, SendFlags},
+    network_config::{network_config, set_network_config},
     options::{HandleSpace, Options, ThreadHook},
     signaling::{
         ConnectionSignaling, MAX_VIRTUAL_PORT, P2pError, SignalingMaker, SignalingRecvContext,
