@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use gamewire_p2p::rendezvous::{Origin, PeerConfig, PeerConnection, VirtualPorts};
-use gamewire_proto::event::ConnectionState;
+use gamewire_proto::{event::ConnectionState, send::INTERNAL_HEADER_BYTES};
 use gamewire_wire::identity::Identity;
 
 use super::servers;
@@ -16,6 +16,7 @@ use crate::{
     core::Core,
     handle::{ConnectionHandle, ListenSocketHandle},
     listen::{ListenSocket, Listens},
+    messages::SESSION_VIRTUAL_PORT,
     signaling::{ConnectionSignaling, MAX_VIRTUAL_PORT, P2pError},
     slot::{Machine, Slot},
 };
@@ -214,8 +215,13 @@ impl Core {
     ) -> (PeerConfig, Vec<servers::NamedServer>) {
         let roots = self.authentication().roots_configured();
         let (ice, named) = servers::ice_options(scope);
+        let mut connection = scope.connection_config(roots);
+        if ports.local == Some(SESSION_VIRTUAL_PORT) {
+            // The largest message has a header.
+            connection.receive.max_message_bytes += INTERNAL_HEADER_BYTES;
+        }
         let config = PeerConfig {
-            connection: scope.connection_config(roots),
+            connection,
             ice,
             ports,
             symmetric: scope.int32(ConfigId::SymmetricConnect) != 0,

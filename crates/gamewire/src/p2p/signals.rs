@@ -12,9 +12,10 @@ use gamewire_wire::identity::Identity;
 use super::{PeerSide, servers};
 use crate::{
     Sockets,
-    config::{Scope, ScopeValues},
+    config::{Config, Scope, ScopeValues},
     core::Core,
     handle::{ConnectionHandle, ListenSocketHandle},
+    messages::SESSION_VIRTUAL_PORT,
     signaling::SignalingRecvContext,
     slot::{Machine, Slot, SlotParts, SlotState},
     status::ConnectionInfo,
@@ -168,11 +169,22 @@ impl Core {
             .to_virtual_port
             .and_then(|port| self.peers.listener(port))
             .and_then(|socket| self.listen_sockets.find(socket.to_raw()));
-        if listener.is_none() && context.needs_listener() {
+        let session = request.to_virtual_port == Some(SESSION_VIRTUAL_PORT);
+        let heard = if session {
+            self.messages.is_in_use()
+        } else {
+            listener.is_some() || !context.needs_listener()
+        };
+        if !heard {
             return None;
         }
         let outer = listener.as_ref().map_or(&self.interface, |listener| &listener.options);
         let options = ScopeValues::child(outer, Scope::Connection);
+        if session {
+            // Both ends may send the first message.
+            let symmetric = Config::SymmetricConnect(1);
+            options.set_all(&[symmetric]).ok()?;
+        }
         let socket = listener.as_ref().map(|listener| listener.handle);
         self.make_requested(signal, socket, options)
     }
@@ -198,6 +210,9 @@ impl Core {
         match channel {
             Some(channel) => {
                 side.set_signaling(Some(Arc::from(channel)));
+                if side.is_session() {
+                    self.session_requested(slot, &signal.from);
+                }
                 self.gather(slot);
                 servers::resolve(self, slot, named.clone());
             }
@@ -276,7 +291,8 @@ impl Core {
         listen_socket: Option<ListenSocketHandle>,
         options: Arc<ScopeValues>,
     ) -> Option<Arc<Slot>> {
-        let side = PeerSide::new(local_id, self.next_worker().clone(), signaling);
+        let session = peer.ports().local == Some(SESSION_VIRTUAL_PORT);
+        let side = PeerSide::new(local_id, self.next_worker().clone(), signaling, session);
         let slot = self.connections.insert(|raw| {
             Some(Slot::new(SlotParts {
                 handle: ConnectionHandle::from_raw(raw.get())?,
