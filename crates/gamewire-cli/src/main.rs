@@ -9,6 +9,7 @@ mod cpu;
 mod demo;
 mod echo;
 mod perf;
+mod ping;
 mod quantiles;
 mod session;
 mod table;

@@ -120,6 +120,9 @@ impl Core {
         let local_port = u32::try_from(scope.int32(ConfigId::LocalVirtualPort)).ok();
         let ports = VirtualPorts { local: local_port.or(remote_port), remote: remote_port };
         let symmetric = scope.int32(ConfigId::SymmetricConnect) != 0;
+        if scope.int32(ConfigId::P2pTransportIceEnable) == 0 {
+            return Err(P2pError::NoRoute);
+        }
         if symmetric && peer.is_none() {
             return Err(P2pError::SymmetricWithoutIdentity);
         }
