@@ -6,7 +6,8 @@ use anyhow::{Context, bail};
 
 const PROTO_DIR: &str = "crates/gamewire-wire/proto";
 const OUTPUT: &str = "crates/gamewire-wire/src/messages/generated.rs";
-const FILES: [&str; 4] = ["certs.proto", "rendezvous.proto", "session.proto", "udp.proto"];
+const FILES: [&str; 5] =
+    ["certs.proto", "hub.proto", "rendezvous.proto", "session.proto", "udp.proto"];
 
 /// Generates the types; with `check`, compares them with the committed file instead of writing.
 pub(crate) fn run(check: bool) -> anyhow::Result<()> {
