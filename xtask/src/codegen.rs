@@ -5,9 +5,22 @@ use std::{fs, path::Path};
 use anyhow::{Context, bail};
 
 const PROTO_DIR: &str = "crates/gamewire-wire/proto";
-const OUTPUT: &str = "crates/gamewire-wire/src/messages/generated.rs";
-const FILES: [&str; 5] =
-    ["certs.proto", "hub.proto", "rendezvous.proto", "session.proto", "udp.proto"];
+/// What prost-build writes for each package, and where it goes.
+const OUTPUTS: [(&str, &str); 2] = [
+    ("gamewire.wire.rs", "crates/gamewire-wire/src/messages/generated.rs"),
+    ("gamewire.wire.relay.rs", "crates/gamewire-wire/src/messages/relay/generated.rs"),
+];
+const FILES: [&str; 9] = [
+    "certs.proto",
+    "hub.proto",
+    "relay_auth.proto",
+    "relay_p2p.proto",
+    "relay_ping.proto",
+    "relay_session.proto",
+    "rendezvous.proto",
+    "session.proto",
+    "udp.proto",
+];
 
 /// Generates the types; with `check`, compares them with the committed file instead of writing.
 pub(crate) fn run(check: bool) -> anyhow::Result<()> {
@@ -23,17 +36,23 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
         .enum_attribute(".", "#[allow(missing_docs)]")
         .message_attribute(".", "#[allow(missing_docs)]");
     config.compile_fds(descriptors)?;
-    let generated = fs::read_to_string(scratch.join("gamewire.wire.rs"))?;
-    let output = root.join(OUTPUT);
+    for (package, output) in OUTPUTS {
+        let generated = fs::read_to_string(scratch.join(package))?;
+        settle(&root.join(output), output, &generated, check)?;
+    }
+    Ok(())
+}
+
+fn settle(path: &Path, name: &str, generated: &str, check: bool) -> anyhow::Result<()> {
     if check {
-        let committed = fs::read_to_string(&output).unwrap_or_default();
+        let committed = fs::read_to_string(path).unwrap_or_default();
         if committed != generated {
-            bail!("{OUTPUT} is out of date: run `cargo xtask codegen`");
+            bail!("{name} is out of date: run `cargo xtask codegen`");
         }
         return Ok(());
     }
-    fs::create_dir_all(output.parent().context("the output has a folder")?)?;
-    fs::write(&output, generated)?;
-    println!("wrote {OUTPUT}");
+    fs::create_dir_all(path.parent().context("the output has a folder")?)?;
+    fs::write(path, generated)?;
+    println!("wrote {name}");
     Ok(())
 }

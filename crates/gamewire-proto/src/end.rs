@@ -15,6 +15,8 @@ impl EndReason {
     pub const APP_EXCEPTION_MIN: Self = Self(2000);
     /// Largest number that an application may name; the library uses it at shutdown.
     pub const APP_EXCEPTION_MAX: Self = Self(2999);
+    /// Signals cannot be sent.
+    pub const MISC_SIGNALING: Self = Self(5005);
     /// The peer's key exchange or cipher is not acceptable.
     pub const REMOTE_BAD_CRYPT: Self = Self(4002);
     /// The peer's certificate is not acceptable.
@@ -27,6 +29,10 @@ impl EndReason {
     pub const MISC_INTERNAL_ERROR: Self = Self(5002);
     /// The peer did not answer in time.
     pub const MISC_TIMEOUT: Self = Self(5003);
+    /// The peer did not answer to signals in time.
+    pub const MISC_P2P_RENDEZVOUS: Self = Self(5008);
+    /// The peers found each other, but no way for their packets.
+    pub const MISC_P2P_NAT_FIREWALL: Self = Self(5009);
     /// The peer says that it knows nothing of this connection.
     pub const MISC_PEER_SENT_NO_CONNECTION: Self = Self(5010);
 

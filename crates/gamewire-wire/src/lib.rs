@@ -11,6 +11,7 @@ pub mod hub;
 pub mod identity;
 pub mod limits;
 pub mod messages;
+pub mod relay;
 pub mod snp;
 pub mod truncated;
 pub mod udp;

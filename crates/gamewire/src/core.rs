@@ -175,7 +175,9 @@ impl Core {
             }
         }
         // More is ready: go on soon, after everybody else.
-        link.worker.set_timer(now, slot.handle);
+        if slot.schedule(now) {
+            link.worker.set_timer(now, slot.handle);
+        }
     }
 
     fn await_room(&self, slot: &Arc<Slot>, link: &Link, now: Time, wait: SendWait) {
@@ -268,12 +270,10 @@ impl Core {
         }
     }
 
-    /// A timer fired.
-    pub(crate) fn on_timer(&self, connection: ConnectionHandle, deadline: Time) {
+    /// A connection's timer fired.
+    pub(crate) fn on_timer(&self, connection: ConnectionHandle) {
         let Some(slot) = self.connections.find(connection.to_raw()) else { return };
-        // Timers that were overtaken by an earlier one still cause a look: it costs little and
-        // loses nothing.
-        slot.unschedule(deadline);
+        slot.unschedule();
         self.drive(&slot, |machine, now| machine.handle_timeout(now));
     }
 

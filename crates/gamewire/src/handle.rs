@@ -44,6 +44,14 @@ handle! {
     #[doc(alias = "HSteamNetConnection")]
     ConnectionHandle
 }
+
+impl ConnectionHandle {
+    /// Its place in the table of connections, which no other live connection has.
+    pub(crate) const fn index(self) -> usize {
+        (self.to_raw() & 0xffff) as usize
+    }
+}
+
 handle! {
     /// Names one listen socket.
     #[doc(alias = "HSteamListenSocket")]

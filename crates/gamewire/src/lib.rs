@@ -56,6 +56,8 @@ mod signaling;
 mod slot;
 mod sockets;
 pub mod status;
+mod timers;
+mod wheel;
 mod worker;
 
 pub use gamewire_crypto::{SigningKey, TrustStore, VerifyingKey};

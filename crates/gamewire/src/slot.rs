@@ -148,11 +148,9 @@ impl Slot {
         self.scheduled_us.fetch_min(micros, Ordering::AcqRel) > micros
     }
 
-    /// A timer for `deadline` fired; false if it is not the one that counts.
-    pub(crate) fn unschedule(&self, deadline: Time) -> bool {
-        let micros = deadline.as_micros();
-        let (set, unset) = (Ordering::AcqRel, Ordering::Acquire);
-        self.scheduled_us.compare_exchange(micros, u64::MAX, set, unset).is_ok()
+    /// The timer fired; whoever looks after the connection now sets the next.
+    pub(crate) fn unschedule(&self) {
+        self.scheduled_us.store(u64::MAX, Ordering::Release);
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -4,8 +4,7 @@
 //! on their own whenever they can.
 
 use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
+    collections::HashMap,
     net::SocketAddr,
     ops::ControlFlow,
     sync::{
@@ -27,6 +26,7 @@ use crate::{
     link::Link,
     listen::ListenSocket,
     slot::{Machine, Slot},
+    timers::{Target, Timers},
 };
 
 /// Receives of one socket before the others get their turn.
@@ -50,13 +50,6 @@ enum Command {
     AwaitWritable(Token),
     RetryAt(Token, Time),
     Reopen(Token),
-}
-
-/// What a timer is for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Target {
-    Connection(ConnectionHandle),
-    Socket(Token),
 }
 
 /// How other threads reach a service thread.
@@ -189,7 +182,7 @@ pub(crate) struct Worker {
     poller: Poller,
     batch: RecvBatch,
     bound: HashMap<Token, Bound>,
-    timers: BinaryHeap<Reverse<(Time, Target)>>,
+    timers: Timers,
     /// Sockets that have more to receive than one turn takes.
     unfinished: Vec<Token>,
 }
@@ -206,7 +199,7 @@ impl Worker {
             poller,
             batch: RecvBatch::new(),
             bound: HashMap::new(),
-            timers: BinaryHeap::new(),
+            timers: Timers::new(),
             unfinished: Vec::new(),
         }
     }
@@ -247,13 +240,13 @@ impl Worker {
                 Command::RetryAt(token, at) => {
                     if let Some(bound) = self.bound.get_mut(&token) {
                         bound.retry_at = Some(bound.retry_at.map_or(at, |old| old.min(at)));
-                        self.timers.push(Reverse((at, Target::Socket(token))));
+                        self.timers.set(at, Target::Socket(token));
                     }
                 }
                 Command::Reopen(token) => {
                     if let Some(bound) = self.bound.get_mut(&token) {
                         let at = *bound.reopen_at.get_or_insert(core.clock.now());
-                        self.timers.push(Reverse((at, Target::Socket(token))));
+                        self.timers.set(at, Target::Socket(token));
                     }
                 }
             }
@@ -310,15 +303,13 @@ impl Worker {
     // ---- time ----------------------------------------------------------------------------------
 
     fn fire_timers(&mut self, core: &Core) {
-        self.timers.extend(guard(&self.handle.timers).drain(..).map(Reverse));
+        for (deadline, target) in guard(&self.handle.timers).drain(..) {
+            self.timers.set(deadline, target);
+        }
         let now = core.clock.now();
-        while let Some(Reverse((deadline, target))) = self.timers.peek().copied() {
-            if deadline > now {
-                break;
-            }
-            self.timers.pop();
+        while let Some(target) = self.timers.pop_due(now) {
             match target {
-                Target::Connection(connection) => core.on_timer(connection, deadline),
+                Target::Connection(connection) => core.on_timer(connection),
                 Target::Socket(token) => self.serve(core, token, now),
             }
         }
@@ -343,7 +334,7 @@ impl Worker {
             }
         }
         if let Some(deadline) = link.fake().poll_timeout() {
-            self.timers.push(Reverse((deadline, Target::Socket(token))));
+            self.timers.set(deadline, Target::Socket(token));
         }
         if bound.retry_at.is_some_and(|at| at <= now) {
             bound.retry_at = None;
@@ -361,7 +352,7 @@ impl Worker {
                 tracing::info!(?reopened, "a lost socket is open again");
                 bound.reopen_at = None;
                 bound.retry_at = Some(now);
-                self.timers.push(Reverse((now, Target::Socket(token))));
+                self.timers.set(now, Target::Socket(token));
                 let registered = self.poller.registrar().register(socket, token, Interest::Read);
                 if let Err(error) = registered {
                     tracing::error!(%error, "cannot watch the reopened socket");
@@ -372,7 +363,7 @@ impl Worker {
                 tracing::warn!(%error, "cannot open a lost socket again yet");
                 let again = now.plus_micros(REOPEN_INTERVAL_US);
                 bound.reopen_at = Some(again);
-                self.timers.push(Reverse((again, Target::Socket(token))));
+                self.timers.set(again, Target::Socket(token));
             }
         }
     }
@@ -383,8 +374,7 @@ impl Worker {
         if !self.unfinished.is_empty() {
             return Some(now);
         }
-        let timer = self.timers.peek().map(|Reverse((deadline, _))| *deadline);
-        timer.into_iter().chain(expiry).min()
+        self.timers.next_deadline().into_iter().chain(expiry).min()
     }
 
     fn wait(&mut self, core: &Core, deadline: Option<Time>) -> std::io::Result<()> {
@@ -456,7 +446,7 @@ impl Worker {
                 RecvEnd::Budget => {}
                 RecvEnd::Lost => {
                     let at = *bound.reopen_at.get_or_insert(now);
-                    self.timers.push(Reverse((at, Target::Socket(token))));
+                    self.timers.set(at, Target::Socket(token));
                     return;
                 }
             }

@@ -6,7 +6,8 @@ use super::Repository;
 use crate::workspace::Package;
 
 /// The crates that `sans-IO crates` stands for in the table.
-pub(super) const SANS_IO: [&str; 3] = ["gamewire-wire", "gamewire-crypto", "gamewire-proto"];
+pub(super) const SANS_IO: [&str; 5] =
+    ["gamewire-wire", "gamewire-crypto", "gamewire-proto", "gamewire-p2p", "gamewire-sdr"];
 
 /// Dependencies that one crate keeps to itself, each with the reason. An empty crate: nobody may have it.
 const EXCLUSIVE: [(&str, &str, &str); 8] = [

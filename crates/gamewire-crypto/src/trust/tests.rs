@@ -615,3 +615,27 @@ mod policy {
         assert_eq!(AllowWithoutAuth::default_for(&store_of(&[])), Refuse);
     }
 }
+
+#[test]
+fn what_a_ca_signs_itself() {
+    let limited = Certificate { pops: vec![ATL], app_ids: vec![APP], ..ca(CA) };
+    let store = store_of(&[limited.sign(&key(ROOT))]);
+    let at = |pop| VerifyContext { pop, ..context() };
+    let check = |signer: u8, named: u8, context: &VerifyContext<'_>| {
+        store.verify_ca_signature(id(named), b"ticket", &key(signer).sign(b"ticket"), context)
+    };
+    assert_eq!(check(ROOT, ROOT, &at(Some(STO))), Ok(()));
+    assert_eq!(check(CA, CA, &at(Some(ATL))), Ok(()));
+    assert_eq!(check(CA, CA, &at(None)), Ok(()));
+    assert_eq!(check(CA, CA, &at(Some(STO))), Err(CertError::PopOutsideCa));
+    let other_app = VerifyContext { app_id: APP + 1, ..context() };
+    assert_eq!(check(CA, CA, &other_app), Err(CertError::AppOutsideCa(APP + 1)));
+    let bad = Err(CertError::Chain(ChainError::BadSignature));
+    assert_eq!(check(PEER, CA, &at(None)), bad);
+    assert_eq!(check(CA, ROOT, &at(None)), bad);
+    let unknown = Err(CertError::Chain(ChainError::UnknownCa(id(PEER))));
+    assert_eq!(check(PEER, PEER, &at(None)), unknown, "a peer is no CA");
+    let late = VerifyContext { now_unix: u64::from(u32::MAX) * 2, ..context() };
+    let result = check(CA, CA, &late);
+    assert!(matches!(result, Err(CertError::Chain(ChainError::Expired(_)))), "{result:?}");
+}

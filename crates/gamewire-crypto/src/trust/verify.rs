@@ -203,6 +203,28 @@ impl TrustStore {
         }
     }
 
+    /// Checks what a CA itself signed, such as a ticket, against the chains to it that hold now.
+    ///
+    /// Of the context app and PoP count. A certificate's own key is no CA: its signature over
+    /// anything but its own messages fails here.
+    ///
+    /// # Errors
+    /// [`CertError`]: `Chain`, `AppOutsideCa` or `PopOutsideCa`.
+    pub fn verify_ca_signature(
+        &self,
+        ca_key_id: u64,
+        message: &[u8],
+        signature: &[u8],
+        context: &VerifyContext<'_>,
+    ) -> Result<(), CertError> {
+        let authority = self
+            .usable_authority(ca_key_id, &Scope::UNLIMITED, context)
+            .map_err(CertError::Chain)?;
+        check_chain_scope(&authority.scope, context)?;
+        let verified = authority.key.verify(message, signature);
+        verified.map_err(|_| CertError::Chain(ChainError::BadSignature))
+    }
+
     /// The signer of a certificate, by a chain that holds now.
     fn find_authority(
         &self,

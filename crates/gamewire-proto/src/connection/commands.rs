@@ -70,8 +70,10 @@ impl Connection {
     pub fn accept(&mut self, now: Time, entropy: &mut dyn Entropy) -> Result<(), AcceptError> {
         let acceptor = match &self.phase {
             Phase::AwaitingAccept(acceptor) => acceptor,
-            Phase::Initiating(_) => return Err(AcceptError::NotIncoming),
-            Phase::Connected
+            Phase::Requested(_) => return self.accept_request(now, entropy),
+            Phase::Initiating(_) | Phase::Requesting(_) => return Err(AcceptError::NotIncoming),
+            Phase::FindingRoute(_)
+            | Phase::Connected
             | Phase::Lingering
             | Phase::ClosedByPeer
             | Phase::Broken(_)
@@ -104,7 +106,12 @@ impl Connection {
                 self.receiver.discard();
                 self.enter(Phase::Lingering);
             }
-            Phase::Initiating(_) | Phase::AwaitingAccept(_) | Phase::Connected => {
+            Phase::Initiating(_)
+            | Phase::AwaitingAccept(_)
+            | Phase::Requesting(_)
+            | Phase::Requested(_)
+            | Phase::FindingRoute(_)
+            | Phase::Connected => {
                 self.end = Some(EndInfo::new(reason, debug));
                 self.say_goodbye();
                 self.enter(Phase::FinWait(Goodbye::starting(now)));
@@ -213,7 +220,7 @@ impl Connection {
 
     /// Changes what the handshake goes by; without effect once a connection is accepted.
     pub fn set_handshake_config(&mut self, config: &ConnectionConfig) {
-        if matches!(self.phase, Phase::AwaitingAccept(_)) {
+        if matches!(self.phase, Phase::AwaitingAccept(_) | Phase::Requested(_)) {
             self.config = config.clone();
             self.queues.set_config(config.send.clone());
             self.receiver.set_limits(config.receive.clone());

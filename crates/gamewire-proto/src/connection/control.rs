@@ -67,9 +67,12 @@ impl Connection {
             }
             Phase::AwaitingAccept(acceptor) => acceptor.on_repeated(now, timestamp),
             Phase::Broken(_) | Phase::FinWait(_) => self.repeat_goodbye(now),
-            Phase::Initiating(_) | Phase::ClosedByPeer | Phase::Dead => {
-                self.drops.count(DropReason::WrongState);
-            }
+            Phase::Initiating(_)
+            | Phase::Requesting(_)
+            | Phase::Requested(_)
+            | Phase::FindingRoute(_)
+            | Phase::ClosedByPeer
+            | Phase::Dead => self.drops.count(DropReason::WrongState),
         }
     }
 
@@ -88,10 +91,20 @@ impl Connection {
         let mut echo = Vec::new();
         encode_no_connection_echo(closed, &mut echo);
         self.queue_control(echo);
+        self.peer_closed(closed.reason_code(), closed.debug());
+    }
+
+    /// The peer ended the connection, and is known to be the one who says so.
+    pub(super) fn peer_closed(&mut self, reason: u32, debug: &str) {
         match self.phase {
-            Phase::Initiating(_) | Phase::AwaitingAccept(_) | Phase::Connected => {
-                let reason = i32::try_from(closed.reason_code()).unwrap_or(0);
-                self.end = Some(EndInfo::new(EndReason(reason), closed.debug()));
+            Phase::Initiating(_)
+            | Phase::AwaitingAccept(_)
+            | Phase::Requesting(_)
+            | Phase::Requested(_)
+            | Phase::FindingRoute(_)
+            | Phase::Connected => {
+                let reason = i32::try_from(reason).unwrap_or(0);
+                self.end = Some(EndInfo::new(EndReason(reason), debug));
                 self.enter(Phase::ClosedByPeer);
             }
             // Our application closed it already: both sides are done.
@@ -114,8 +127,13 @@ impl Connection {
             self.drops.count(DropReason::WrongPeer);
             return;
         }
+        self.peer_knows_nothing();
+    }
+
+    /// The peer knows nothing of the connection, and is known to be the one who says so.
+    pub(super) fn peer_knows_nothing(&mut self) {
         match self.phase {
-            Phase::Connected => {
+            Phase::Connected | Phase::FindingRoute(_) => {
                 self.end = Some(EndInfo::new(
                     EndReason::MISC_PEER_SENT_NO_CONNECTION,
                     "Received unexpected 'no connection' from peer",
@@ -125,6 +143,8 @@ impl Connection {
             Phase::Lingering | Phase::FinWait(_) => self.die(),
             Phase::Initiating(_)
             | Phase::AwaitingAccept(_)
+            | Phase::Requesting(_)
+            | Phase::Requested(_)
             | Phase::Broken(_)
             | Phase::ClosedByPeer
             | Phase::Dead => self.drops.count(DropReason::WrongState),

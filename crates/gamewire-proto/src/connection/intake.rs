@@ -154,6 +154,7 @@ impl Session {
         let Ok(plaintext) = self.opener.open(number, sealed) else {
             return self.drop(DropReason::BadSeal);
         };
+        self.packets_opened += 1;
         let bytes = head.len() + plaintext.len();
         self.log.packet_opened(number, plaintext.len());
         let outcome = self.process(now, number, plaintext, queues, receiver);

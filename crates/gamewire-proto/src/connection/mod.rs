@@ -15,6 +15,7 @@ mod early;
 mod goodbye;
 mod intake;
 mod phase;
+mod rendezvous;
 mod repeats;
 mod session;
 mod status;
@@ -173,17 +174,21 @@ impl Connection {
 
     // ---- inputs --------------------------------------------------------------------------------
 
-    /// A datagram with a data packet for this connection; opened in place.
-    pub fn handle_data(&mut self, now: Time, datagram: &mut [u8]) {
+    /// A datagram with a data packet for this connection; opened in place. True: it is the peer's,
+    /// and came for the first time.
+    pub fn handle_data(&mut self, now: Time, datagram: &mut [u8]) -> bool {
         let Some(session) = &mut self.session else {
             self.drops.count(DropReason::NoKeys);
-            return;
+            return false;
         };
         match &self.phase {
-            Phase::Connected | Phase::Lingering => {
+            Phase::FindingRoute(_) | Phase::Connected | Phase::Lingering => {
+                let before = session.packets_opened;
                 let result =
                     session.handle_datagram(now, datagram, &mut self.queues, &mut self.receiver);
+                let opened = session.packets_opened != before;
                 self.after_packet(now, result);
+                return opened;
             }
             Phase::Broken(_) | Phase::FinWait(_) => {
                 if session.authenticate(datagram) {
@@ -205,10 +210,13 @@ impl Connection {
                     self.drops.count(DropReason::BadSeal);
                 }
             }
-            Phase::Initiating(_) | Phase::AwaitingAccept(_) | Phase::Dead => {
-                self.drops.count(DropReason::WrongState);
-            }
+            Phase::Initiating(_)
+            | Phase::AwaitingAccept(_)
+            | Phase::Requesting(_)
+            | Phase::Requested(_)
+            | Phase::Dead => self.drops.count(DropReason::WrongState),
         }
+        false
     }
 
     fn after_packet(&mut self, now: Time, result: Result<(), Fatal>) {
@@ -230,6 +238,9 @@ impl Connection {
             }
             Phase::AwaitingAccept(_) => {
                 self.check_initial_timeout(now, "The application did not accept in time");
+            }
+            Phase::Requesting(_) | Phase::Requested(_) | Phase::FindingRoute(_) => {
+                self.rendezvous_timeout(now);
             }
             Phase::Connected | Phase::Lingering => self.session_timeout(now),
             Phase::FinWait(goodbye) => {
@@ -311,6 +322,9 @@ impl Connection {
                 Some(initiator.deadline().min(limit))
             }
             Phase::AwaitingAccept(_) => Some(self.created + self.config.timeout_initial),
+            Phase::Requesting(_) | Phase::Requested(_) | Phase::FindingRoute(_) => {
+                Some(self.rendezvous_deadline())
+            }
             Phase::Connected | Phase::Lingering => {
                 let session = self.session.as_ref()?;
                 session.deadline(now, &self.queues, self.config.timeout_connected)

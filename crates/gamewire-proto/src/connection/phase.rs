@@ -3,7 +3,7 @@
 use crate::{
     Time,
     event::ConnectionState,
-    handshake::{Acceptor, Initiator},
+    handshake::{Acceptor, HandshakeHalf, Initiator, RendezvousAcceptor, RendezvousInitiator},
 };
 
 /// How long an ended connection goes on telling late packets so (wire.md §6, FinWait).
@@ -19,6 +19,12 @@ pub(super) enum Phase {
     Initiating(Box<Initiator>),
     /// We were asked; our application has not answered yet.
     AwaitingAccept(Box<Acceptor>),
+    /// We asked by signal; the peer has not answered yet.
+    Requesting(Box<RendezvousInitiator>),
+    /// We were asked by signal; our application has not answered yet.
+    Requested(Box<RendezvousAcceptor>),
+    /// There are keys, and no way to the peer yet.
+    FindingRoute(Box<RouteSearch>),
     /// Messages flow.
     Connected,
     /// Our application closed it, reliable messages still wait for their acknowledgement.
@@ -31,6 +37,15 @@ pub(super) enum Phase {
     FinWait(Goodbye),
     /// Nothing more will happen.
     Dead,
+}
+
+/// A connection that looks for a route.
+#[derive(Debug)]
+pub(super) struct RouteSearch {
+    /// Since when.
+    pub(super) since: Time,
+    /// The acceptor's half of the key exchange, to be signaled until the initiator has it.
+    pub(super) answer: Option<HandshakeHalf>,
 }
 
 /// The repetition of a goodbye.
@@ -52,7 +67,11 @@ impl Phase {
     /// What the application sees.
     pub(super) fn visible(&self) -> ConnectionState {
         match self {
-            Self::Initiating(_) | Self::AwaitingAccept(_) => ConnectionState::Connecting,
+            Self::Initiating(_)
+            | Self::AwaitingAccept(_)
+            | Self::Requesting(_)
+            | Self::Requested(_) => ConnectionState::Connecting,
+            Self::FindingRoute(_) => ConnectionState::FindingRoute,
             Self::Connected => ConnectionState::Connected,
             Self::ClosedByPeer => ConnectionState::ClosedByPeer,
             Self::Broken(_) => ConnectionState::ProblemDetectedLocally,

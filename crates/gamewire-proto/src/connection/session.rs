@@ -50,6 +50,8 @@ pub(super) struct Session {
     pub(super) drops: DropCounters,
     pub(super) log: TrafficLog,
     pub(super) odd_packets: u32,
+    /// Packets whose seal was right.
+    pub(super) packets_opened: u64,
     pub(super) outgoing: Outgoing,
     pub(super) window: ReceiveWindow,
 }
@@ -91,6 +93,7 @@ impl Session {
             drops: DropCounters::default(),
             log: TrafficLog { connection: local_id, levels: config.log },
             odd_packets: 0,
+            packets_opened: 0,
             outgoing: Outgoing::new(now, config, agreement.peer.protocol_version),
         }
     }

@@ -77,7 +77,9 @@ impl Host {
     fn input(&mut self, now: Time, from: SocketAddr, datagram: &mut [u8]) -> Option<Vec<u8>> {
         let mut reply = Vec::new();
         match self.endpoint.handle_datagram(now, from, datagram, &mut reply) {
-            Route::Data(_) => self.connection.as_mut().unwrap().handle_data(now, datagram),
+            Route::Data(_) => {
+                self.connection.as_mut().unwrap().handle_data(now, datagram);
+            }
             Route::Control(_, control) => {
                 let connection = self.connection.as_mut().unwrap();
                 connection.handle_control(now, *control, &mut self.entropy);

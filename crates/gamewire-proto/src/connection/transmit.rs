@@ -83,6 +83,8 @@ enum Due {
     Data,
     /// A probe: data again if there is any, and a request to acknowledge at once.
     Probe,
+    /// No data, but a request to acknowledge at once: does this path work?
+    Question,
     /// Acks, statistics or a keep-alive.
     Bare,
 }
@@ -118,6 +120,18 @@ impl Connection {
 }
 
 impl Session {
+    /// Writes one packet that holds no data and asks for an answer at once.
+    pub(super) fn write_probe(
+        &mut self,
+        now: Time,
+        out: &mut Vec<u8>,
+        queues: &mut SendQueues,
+        receiver: &Receiver,
+    ) {
+        let limit = self.outgoing.mtu;
+        self.write_packet(now, out, (limit, Due::Question), queues, receiver);
+    }
+
     fn write_batch(
         &mut self,
         now: Time,
@@ -224,6 +238,7 @@ impl Session {
         self.acks.write_ack(now, &mut writer, room / ACK_SHARE);
         match due {
             Due::Probe => queues.fill_probe(now, &mut writer, &mut content),
+            Due::Question => {}
             Due::Bare if !self.data_may_go(now) => {}
             Due::Data | Due::Bare => {
                 let repeat = self.spare_for_repeats(now, due);
@@ -268,7 +283,7 @@ impl Session {
         queues: &SendQueues,
     ) -> Option<UdpStats> {
         let request = match due {
-            Due::Probe => AckRequest::Immediate,
+            Due::Probe | Due::Question => AckRequest::Immediate,
             Due::Data | Due::Bare if self.ack_is_pressing(now, queues) => AckRequest::Immediate,
             Due::Data | Due::Bare if self.feedback_wanted(now, queues) => AckRequest::Delayed,
             Due::Data | Due::Bare => AckRequest::None,

@@ -1,6 +1,6 @@
 //! The side that is asked.
 
-use gamewire_crypto::{Entropy, Side, select_cipher};
+use gamewire_crypto::{CryptOffer, Entropy, Side, select_cipher};
 use gamewire_wire::{
     identity::Identity,
     messages::{ConnectOk, ConnectRequest},
@@ -22,13 +22,54 @@ const MAX_PING_ESTIMATE_MS: u32 = 1500;
 /// The acceptor's half of the handshake: it knows who asks and waits for the application.
 #[derive(Debug)]
 pub struct Acceptor {
-    local_id: u32,
-    remote_id: u32,
-    party: LocalParty,
-    keys: LocalKeys,
-    peer: PeerKeys,
+    asked: Asked,
     echo: Echo,
     ping_us: Option<u64>,
+}
+
+/// Who asks, checked, and who is asked; the same whether a datagram or a signal brought it.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) local_id: u32,
+    pub(super) remote_id: u32,
+    pub(super) party: LocalParty,
+    pub(super) keys: LocalKeys,
+    pub(super) peer: PeerKeys,
+}
+
+impl Asked {
+    /// What the application may know of the peer before it accepts.
+    pub(super) fn public_peer(&self) -> Peer {
+        self.peer.to_peer(gamewire_crypto::Cipher::Aes256Gcm, self.party.features)
+    }
+
+    /// Chooses the cipher and derives the keys.
+    pub(super) fn agree(
+        &self,
+        config: &ConnectionConfig,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(Agreement, CryptOffer), Refusal> {
+        let cipher =
+            select_cipher(own_ciphers(config), &self.peer.crypt.ciphers).ok_or_else(|| {
+                Refusal::new(EndReason::REMOTE_BAD_CRYPT, "No cipher that both sides allow")
+            })?;
+        // A peer that names no extensions sees none: Valve's library gets what it knows.
+        let features = self.peer.common_features(self.party.features);
+        let offer = self.keys.offer(entropy, &[cipher], features, config);
+        let ids = ConnectionIds { initiator: self.remote_id, acceptor: self.local_id };
+        let (sealer, opener) =
+            derive(Side::Acceptor, ids, (&self.keys, &offer), &self.peer, cipher)?;
+        let agreement = Agreement {
+            remote_id: self.remote_id,
+            sealer,
+            opener,
+            peer: self.peer.to_peer(cipher, self.party.features),
+            ping_us: None,
+            first_packet_number: FIRST_PACKET_NUMBER,
+            connect_ok: None,
+        };
+        Ok((agreement, offer))
+    }
 }
 
 /// The initiator's newest timestamp and when it came.
@@ -79,17 +120,16 @@ impl Acceptor {
             earlier_version: None,
         };
         let peer = PeerKeys::check(presented, &party, config)?;
-        let public = peer.to_peer(gamewire_crypto::Cipher::Aes256Gcm, party.features);
-        let acceptor = Self {
+        let asked = Asked {
             local_id,
             remote_id: request.client_connection_id(),
             keys: LocalKeys::new(&party, entropy),
             party,
             peer,
-            echo: Echo { timestamp: request.my_timestamp, received: now },
-            ping_us: ping_estimate(request),
         };
-        Ok((acceptor, public))
+        let public = asked.public_peer();
+        let echo = Echo { timestamp: request.my_timestamp, received: now };
+        Ok((Self { asked, echo, ping_us: ping_estimate(request) }, public))
     }
 
     /// The initiator asked again while the application thinks.
@@ -109,27 +149,19 @@ impl Acceptor {
         config: &ConnectionConfig,
         entropy: &mut dyn Entropy,
     ) -> Result<(Agreement, Vec<u8>), Refusal> {
-        let cipher =
-            select_cipher(own_ciphers(config), &self.peer.crypt.ciphers).ok_or_else(|| {
-                Refusal::new(EndReason::REMOTE_BAD_CRYPT, "No cipher that both sides allow")
-            })?;
-        // A peer that names no extensions sees none: Valve's library gets what it knows.
-        let features = self.peer.common_features(self.party.features);
-        let offer = self.keys.offer(entropy, &[cipher], features, config);
-        let ids = ConnectionIds { initiator: self.remote_id, acceptor: self.local_id };
-        let (sealer, opener) =
-            derive(Side::Acceptor, ids, (&self.keys, &offer), &self.peer, cipher)?;
+        let (agreement, offer) = self.asked.agree(config, entropy)?;
         let delay_us = now.micros_since(self.echo.received);
         let echo = self.echo.timestamp.filter(|_| delay_us <= MAX_ECHO_DELAY_US);
-        let identity = &self.party.identity;
+        let Asked { local_id, remote_id, party, keys, .. } = &self.asked;
+        let identity = &party.identity;
         let ok = ConnectOk {
-            client_connection_id: Some(self.remote_id),
-            server_connection_id: Some(self.local_id),
+            client_connection_id: Some(*remote_id),
+            server_connection_id: Some(*local_id),
             your_timestamp: echo,
             delay_time_usec: echo.and(u32::try_from(delay_us).ok()),
             crypt: Some(offer.to_message()),
-            cert: Some(self.keys.certificate.clone()),
-            identity_string: (!self.keys.names_identity).then(|| identity.to_string()),
+            cert: Some(keys.certificate.clone()),
+            identity_string: (!keys.names_identity).then(|| identity.to_string()),
             legacy_server_steam_id: match identity {
                 Identity::SteamId(id) => Some(*id),
                 _ => None,
@@ -138,16 +170,8 @@ impl Acceptor {
         };
         let mut datagram = Vec::new();
         udp::encode_connect_ok(&ok, &mut datagram);
-        let agreement = Agreement {
-            remote_id: self.remote_id,
-            sealer,
-            opener,
-            peer: self.peer.to_peer(cipher, self.party.features),
-            ping_us: self.ping_us,
-            first_packet_number: FIRST_PACKET_NUMBER,
-            connect_ok: Some(ConnectOkAgain(ok)),
-        };
-        Ok((agreement, datagram))
+        let (ping_us, connect_ok) = (self.ping_us, Some(ConnectOkAgain(ok)));
+        Ok((Agreement { ping_us, connect_ok, ..agreement }, datagram))
     }
 }
 

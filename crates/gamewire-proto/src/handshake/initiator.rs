@@ -28,16 +28,64 @@ const MAX_PING_ESTIMATE_MS: u64 = 1500;
 /// The initiator's half of the handshake: asks, is challenged, asks properly, is taken.
 #[derive(Debug)]
 pub struct Initiator {
-    local_id: u32,
     remote: SocketAddr,
-    party: LocalParty,
-    config: ConnectionConfig,
-    keys: LocalKeys,
-    ciphers: &'static [Cipher],
-    offer: CryptOffer,
+    asking: Asking,
     next_request: Time,
     ping_us: Option<u64>,
     challenge_version: Option<u32>,
+}
+
+/// Who asks, with its half of the key exchange; the same whether datagrams or signals carry it.
+#[derive(Debug)]
+pub(super) struct Asking {
+    pub(super) local_id: u32,
+    pub(super) party: LocalParty,
+    pub(super) config: ConnectionConfig,
+    pub(super) keys: LocalKeys,
+    ciphers: &'static [Cipher],
+    pub(super) offer: CryptOffer,
+}
+
+impl Asking {
+    pub(super) fn new(
+        local_id: u32,
+        party: LocalParty,
+        config: &ConnectionConfig,
+        entropy: &mut dyn Entropy,
+    ) -> Self {
+        let keys = LocalKeys::new(&party, entropy);
+        let ciphers = own_ciphers(config);
+        let offer = keys.offer(entropy, ciphers, party.features, config);
+        Self { local_id, party, config: config.clone(), keys, ciphers, offer }
+    }
+
+    /// Derives the keys from the acceptor's half.
+    pub(super) fn agree(
+        &self,
+        remote_id: u32,
+        presented: Presented<'_>,
+    ) -> Result<Agreement, Refusal> {
+        let peer = PeerKeys::check(presented, &self.party, &self.config)?;
+        let cipher = peer.crypt.sole_cipher()?;
+        if !self.ciphers.contains(&cipher) {
+            return Err(Refusal::new(
+                EndReason::REMOTE_BAD_CRYPT,
+                "The peer chose a cipher that we did not offer",
+            ));
+        }
+        let ids = ConnectionIds { initiator: self.local_id, acceptor: remote_id };
+        let own = (&self.keys, &self.offer);
+        let (sealer, opener) = derive(Side::Initiator, ids, own, &peer, cipher)?;
+        Ok(Agreement {
+            remote_id,
+            sealer,
+            opener,
+            peer: peer.to_peer(cipher, self.party.features),
+            ping_us: None,
+            first_packet_number: FIRST_PACKET_NUMBER,
+            connect_ok: None,
+        })
+    }
 }
 
 impl Initiator {
@@ -50,17 +98,9 @@ impl Initiator {
         config: &ConnectionConfig,
         entropy: &mut dyn Entropy,
     ) -> Self {
-        let keys = LocalKeys::new(&party, entropy);
-        let ciphers = own_ciphers(config);
-        let offer = keys.offer(entropy, ciphers, party.features, config);
         Self {
-            local_id,
             remote,
-            party,
-            config: config.clone(),
-            keys,
-            ciphers,
-            offer,
+            asking: Asking::new(local_id, party, config, entropy),
             next_request: now,
             ping_us: None,
             challenge_version: None,
@@ -79,7 +119,7 @@ impl Initiator {
         }
         self.next_request = now.plus_micros(RETRY_INTERVAL_US);
         let message = ChallengeRequest {
-            connection_id: Some(self.local_id),
+            connection_id: Some(self.asking.local_id),
             my_timestamp: Some(now.as_micros()),
             protocol_version: Some(PROTOCOL_VERSION),
         };
@@ -104,15 +144,15 @@ impl Initiator {
         self.challenge_version = Some(version);
         self.sample_ping(now, reply.your_timestamp(), 0);
         let ping_ms = self.ping_us.map(|us| us / 1000).filter(|&ms| ms <= MAX_PING_ESTIMATE_MS);
-        let identity = &self.party.identity;
+        let identity = &self.asking.party.identity;
         let message = ConnectRequest {
-            client_connection_id: Some(self.local_id),
+            client_connection_id: Some(self.asking.local_id),
             challenge: reply.challenge,
             my_timestamp: Some(now.as_micros()),
             ping_est_ms: ping_ms.and_then(|ms| u32::try_from(ms).ok()),
-            crypt: Some(self.offer.to_message()),
-            cert: Some(self.keys.certificate.clone()),
-            identity_string: (!self.keys.names_identity).then(|| identity.to_string()),
+            crypt: Some(self.asking.offer.to_message()),
+            cert: Some(self.asking.keys.certificate.clone()),
+            identity_string: (!self.asking.keys.names_identity).then(|| identity.to_string()),
             legacy_client_steam_id: match identity {
                 Identity::SteamId(id) => Some(*id),
                 _ => None,
@@ -146,26 +186,8 @@ impl Initiator {
             remote: self.remote,
             earlier_version: self.challenge_version,
         };
-        let peer = PeerKeys::check(presented, &self.party, &self.config)?;
-        let cipher = peer.crypt.sole_cipher()?;
-        if !self.ciphers.contains(&cipher) {
-            return Err(Refusal::new(
-                EndReason::REMOTE_BAD_CRYPT,
-                "The peer chose a cipher that we did not offer",
-            ));
-        }
-        let ids = ConnectionIds { initiator: self.local_id, acceptor: remote_id };
-        let own = (&self.keys, &self.offer);
-        let (sealer, opener) = derive(Side::Initiator, ids, own, &peer, cipher)?;
-        Ok(Some(Agreement {
-            remote_id,
-            sealer,
-            opener,
-            peer: peer.to_peer(cipher, self.party.features),
-            ping_us: self.ping_us,
-            first_packet_number: FIRST_PACKET_NUMBER,
-            connect_ok: None,
-        }))
+        let agreement = self.asking.agree(remote_id, presented)?;
+        Ok(Some(Agreement { ping_us: self.ping_us, ..agreement }))
     }
 
     fn sample_ping(&mut self, now: Time, echoed: u64, delay_us: u64) {

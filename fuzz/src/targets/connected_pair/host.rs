@@ -196,7 +196,9 @@ impl Host {
         let mut reply = Vec::new();
         let remote = self.connection.remote();
         match self.endpoint.handle_datagram(now, remote, bytes, &mut reply) {
-            Route::Data(_) => self.connection.handle_data(now, &mut bytes.to_vec()),
+            Route::Data(_) => {
+                self.connection.handle_data(now, &mut bytes.to_vec());
+            }
             Route::Control(_, control) => {
                 self.connection.handle_control(now, *control, &mut self.entropy);
             }
