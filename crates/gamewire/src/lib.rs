@@ -41,6 +41,7 @@ mod error;
 mod events;
 pub mod fake_network;
 mod handle;
+mod hub;
 mod inbox;
 pub mod io;
 mod link;
@@ -81,6 +82,9 @@ pub use self::{
     },
     events::{Event, StatusChanged},
     handle::{ConnectionHandle, ListenSocketHandle, PollGroupHandle},
+    hub::{
+        HubError, HubState, HubStatus, MAX_QUEUED_SIGNAL_BYTES, MAX_QUEUED_SIGNALS, SIGNAL_LIFETIME,
+    },
     listen::AcceptFilter,
     message::{Message, Outgoing, SendFlags},
     options::{HandleSpace, Options, ThreadHook},

@@ -37,7 +37,13 @@ impl HubUrl {
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (host, port) = split_port(authority)?;
         let port = match port {
-            None => if tls { 443 } else { 80 },
+            None => {
+                if tls {
+                    443
+                } else {
+                    80
+                }
+            }
             Some(digits) => digits.parse().ok().filter(|&port| port != 0).ok_or(UrlError::Port)?,
         };
         let sound = |byte: u8| byte.is_ascii_graphic() && !b"@?#%\\\"<>".contains(&byte);

@@ -48,7 +48,9 @@ pub(super) enum WebSocketEvent {
 #[derive(Debug)]
 enum State {
     /// The upgrade was asked for; the server must answer with this key.
-    Upgrading { accept: String },
+    Upgrading {
+        accept: String,
+    },
     Open,
     Over,
 }
