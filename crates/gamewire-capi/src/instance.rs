@@ -18,9 +18,12 @@ use gamewire::{
     ThreadHook, config::ScopeValues,
 };
 
-use crate::vtables::{
-    ISteamNetworkingMessages, ISteamNetworkingSockets, ISteamNetworkingUtils, MESSAGES, SOCKETS,
-    UTILS,
+use crate::{
+    signaling,
+    vtables::{
+        ISteamNetworkingMessages, ISteamNetworkingSockets, ISteamNetworkingUtils, MESSAGES,
+        SOCKETS, UTILS,
+    },
 };
 
 /// The global scope of configuration. It outlives `Kill`, as with Valve's library.
@@ -109,9 +112,10 @@ pub(crate) fn game_server() -> Option<&'static Interface> {
     Some(&GAME_SERVER)
 }
 
-fn start(interface: &Interface, mut options: Options) -> Result<(), String> {
+fn start(interface: &'static Interface, mut options: Options) -> Result<(), String> {
     options.manual_poll = MANUAL_POLL.load(Ordering::Acquire);
     let sockets = Sockets::new(options).map_err(|error| error.to_string())?;
+    sockets.set_signaling_maker(Some(signaling::maker(interface)));
     interface.running.store(Some(Arc::new(sockets)));
     Ok(())
 }

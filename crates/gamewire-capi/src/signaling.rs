@@ -4,12 +4,16 @@
 use std::ffi::{c_int, c_void};
 
 use gamewire::{
-    ConnectionHandle, ConnectionInfo, ConnectionSignaling, Identity, SignalingRecvContext,
+    ConfigId, ConnectionHandle, ConnectionInfo, ConnectionSignaling, Identity, SignalingMaker,
+    SignalingRecvContext,
 };
 
 use crate::{
     boundary::guard,
+    callbacks::{function_at, global_pointer},
+    instance::Interface,
     types::{HSteamNetConnection, SteamNetConnectionInfo_t, SteamNetworkingIdentity},
+    vtables::ISteamNetworkingSockets,
 };
 
 /// Methods of an ISteamNetworkingConnectionSignaling.
@@ -105,6 +109,38 @@ impl Drop for AppSignaling {
         // SAFETY: the object lives until this call, which is made once.
         unsafe { ((*(*self.0).vtable).Release)(self.0) };
     }
+}
+
+/// Makes the signaling object of a connection for which the application gives none: the interface,
+/// the peer, our virtual port and its.
+pub type FnSteamNetworkingSocketsCreateConnectionSignaling = Option<
+    unsafe extern "C" fn(
+        *mut ISteamNetworkingSockets,
+        *const SteamNetworkingIdentity,
+        c_int,
+        c_int,
+    ) -> *mut ISteamNetworkingConnectionSignaling,
+>;
+
+/// What asks the function in `Callback_CreateConnectionSignaling`, whatever is there at the time.
+pub(crate) fn maker(interface: &'static Interface) -> SignalingMaker {
+    SignalingMaker::new(move |peer, local_virtual_port, remote_virtual_port| {
+        let address = global_pointer(ConfigId::CallbackCreateConnectionSignaling);
+        let peer = SteamNetworkingIdentity::from(peer);
+        // SAFETY: this value holds a function of this type or null, and what it returns is an object
+        // of the application or null.
+        unsafe {
+            let function =
+                function_at::<FnSteamNetworkingSocketsCreateConnectionSignaling>(address)?;
+            let object = function(
+                interface.pointer(),
+                &raw const peer,
+                local_virtual_port,
+                remote_virtual_port,
+            );
+            Some(Box::new(AppSignaling::take(object)?) as Box<dyn ConnectionSignaling>)
+        }
+    })
 }
 
 /// A context of the application, for the length of one call.

@@ -5,3 +5,8 @@
 #![forbid(unsafe_code)]
 
 pub mod ice;
+pub mod rendezvous;
+pub mod stun;
+
+#[cfg(test)]
+mod recorded;

@@ -77,6 +77,8 @@ pub struct ReceiveLimits {
     pub window_bytes: Option<usize>,
     /// `RecvBufferMessages`: unread messages.
     pub buffer_messages: usize,
+    /// The same where the peer knows of a receive window; `None`: [`ReceiveLimits::buffer_messages`].
+    pub window_messages: Option<usize>,
     /// `RecvMaxMessageSize`: largest message accepted, bytes.
     pub max_message_bytes: usize,
     /// `RecvMaxSegmentsPerPacket`: segments read from one packet.
@@ -89,6 +91,16 @@ impl ReceiveLimits {
     /// Bytes of partial and unread messages that a peer with knowledge of a window may cause.
     pub fn window(&self) -> usize {
         self.window_bytes.unwrap_or(self.buffer_bytes)
+    }
+
+    /// These limits towards a peer with knowledge of a window.
+    #[must_use]
+    pub fn with_window(self) -> Self {
+        Self {
+            buffer_bytes: self.window(),
+            buffer_messages: self.window_messages.unwrap_or(self.buffer_messages),
+            ..self
+        }
     }
 }
 
@@ -144,6 +156,7 @@ impl Default for ReceiveLimits {
             buffer_bytes: 1024 * 1024,
             window_bytes: None,
             buffer_messages: 1000,
+            window_messages: None,
             max_message_bytes: 512 * 1024,
             max_segments_per_packet: 1300,
             out_of_order_window: Duration::from_micros(1000),

@@ -268,6 +268,34 @@ fn a_full_receiver_is_not_mistaken_for_loss() {
     });
 }
 
+/// By the bytes unread, or by their number.
+#[test]
+fn an_unreliable_flood_waits_for_a_slow_reader() {
+    for_each_seed(|seed| {
+        for (bytes, messages) in [(1 << 20, 32_768), (4 << 20, 1_000)] {
+            let flood = Traffic { reliable: false, ..Traffic::reliable(10_000_000, 100) };
+            let plan = Plan { traffic: vec![flood], ..Plan::default() };
+            let mut flow = Flow { plan, ..bulk_to_ours() };
+            flow.config.receive.window_bytes = Some(bytes);
+            flow.config.receive.window_messages = Some(messages);
+            flow.receiver.consumption = Consumption::Slow { messages: 500, every: ms(10) };
+            let lab = path(seed, 100, 10, 1.0).with_flow(flow).lasting(secs(4));
+            let flow = &lab.run().flows[0];
+            let rate = flow.rate(secs(1), secs(4));
+            assert!(rate >= 0.9 * 5_000_000.0, "seed {seed}, {messages}: {rate}");
+            let received: u64 = flow.received.iter().sum();
+            let waiting = (bytes as u64).min(100 * messages as u64);
+            // A packet holds eleven of them; whatever was sent beyond what came is lost.
+            let needed = (received + waiting) / 1100;
+            assert!(
+                flow.link.sent <= needed * 103 / 100,
+                "seed {seed}, {messages}: {:?}",
+                flow.link
+            );
+        }
+    });
+}
+
 #[test]
 fn a_window_of_its_own_fills_a_long_path() {
     for_each_seed(|seed| {

@@ -5,6 +5,7 @@
 
 use std::{
     cell::RefCell,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::Ordering},
 };
 
@@ -26,7 +27,10 @@ use crate::{
     link::Link,
     listen::ListenSocket,
     message::Message,
+    messages::SessionTable,
+    p2p::Directory,
     poll_group::PollGroup,
+    signaling::SignalingMaker,
     slot::{Machine, Slot, SlotState, Unsent},
     status::ConnectionInfo,
     worker::WorkerHandle,
@@ -58,8 +62,14 @@ pub(crate) struct Core {
     pub(crate) interface: Arc<ScopeValues>,
     pub(crate) auth: RwLock<Authentication>,
     pub(crate) expiry: ExpiryWatch,
+<<<<<<< HEAD
     /// `None`: none is configured.
     pub(crate) hub: Option<Arc<HubClient>>,
+=======
+    pub(crate) peers: Directory,
+    pub(crate) messages: SessionTable,
+    pub(crate) signaling_maker: RwLock<Option<SignalingMaker>>,
+>>>>>>> main
     pub(crate) workers: Vec<Arc<WorkerHandle>>,
     pub(crate) links: Mutex<Vec<std::sync::Weak<Link>>>,
 }
@@ -74,18 +84,33 @@ impl Core {
         self.connections.find(connection.to_raw()).filter(|slot| !slot.is_closed())
     }
 
-    /// Does something with a machine over UDP and sees to what follows from it.
+    /// Does something with the connection proper, and sees to what follows from it. `None`: a pipe.
     pub(crate) fn drive<R>(
         &self,
         slot: &Arc<Slot>,
         act: impl FnOnce(&mut Connection, Time) -> R,
     ) -> Option<R> {
+        self.drive_machine(slot, |machine, now| machine.connection_mut().map(|it| act(it, now)))
+    }
+
+    /// Does something with whatever moves the messages, and sees to what follows from it.
+    pub(crate) fn drive_machine<R>(
+        &self,
+        slot: &Arc<Slot>,
+        act: impl FnOnce(&mut Machine, Time) -> R,
+    ) -> R {
         let mut state = slot.lock();
         let now = self.clock.now();
-        let Machine::Udp(machine) = &mut state.machine else { return None };
-        let result = act(machine, now);
+        let result = act(&mut state.machine, now);
+        // The application's channel is called without the lock: its other end may be here, too.
+        let signals = self.take_signals(slot, &mut state, now);
         self.settle(slot, &mut state, now);
-        Some(result)
+        drop(state);
+        if let Some(signals) = signals {
+            self.send_signals(slot, &signals);
+        }
+        self.release_signaling(slot);
+        result
     }
 
     /// After any input: hands out messages and events, sends what is to be sent, sets the timer.
@@ -106,7 +131,7 @@ impl Core {
     }
 
     fn deliver(&self, slot: &Slot, state: &mut SlotState, now: Time, messages: &mut Vec<Message>) {
-        let Machine::Udp(machine) = &mut state.machine else { return };
+        let Some(machine) = state.machine.connection_mut() else { return };
         let (count, bytes) = slot.consumed.take();
         if count > 0 {
             machine.messages_consumed(count, bytes);
@@ -142,18 +167,13 @@ impl Core {
         now: Time,
         datagrams: &mut Vec<u8>,
     ) {
-        let Some(link) = &slot.link else { return };
         if state.unsent.is_some() {
             // The worker goes on with it when there is room.
             return;
         }
-        let Machine::Udp(machine) = &mut state.machine else { return };
-        let max_datagrams = link.socket.max_gso_segments().max(1);
         for _ in 0..MAX_BATCHES_PER_TURN {
             datagrams.clear();
-            let size_limit = MAX_BATCH_BYTES / machine.config().send.mtu.max(1);
-            let Some(batch) = machine.poll_transmit(now, datagrams, max_datagrams.min(size_limit))
-            else {
+            let Some((link, batch)) = next_batch(slot, &mut state.machine, now, datagrams) else {
                 return;
             };
             let transmit = Transmit {
@@ -165,6 +185,8 @@ impl Core {
                 SendOutcome::Sent | SendOutcome::Dropped(_) => {}
                 SendOutcome::WouldBlock { consumed, wait } => {
                     state.unsent = Some(Unsent {
+                        link: link.clone(),
+                        destination: batch.destination,
                         contents: datagrams[consumed..].to_vec(),
                         segment_size: batch.segment_size,
                     });
@@ -178,8 +200,8 @@ impl Core {
             }
         }
         // More is ready: go on soon, after everybody else.
-        if slot.schedule(now) {
-            link.worker.set_timer(now, slot.handle);
+        if let Some(worker) = slot.worker.as_ref().filter(|_| slot.schedule(now)) {
+            worker.set_timer(now, slot.handle);
         }
     }
 
@@ -197,18 +219,13 @@ impl Core {
     pub(crate) fn resume(&self, slot: &Arc<Slot>) {
         let mut state = slot.lock();
         let now = self.clock.now();
-        if let (Some(unsent), Some(link), Machine::Udp(machine)) =
-            (state.unsent.take(), &slot.link, &state.machine)
-        {
-            let transmit = Transmit {
-                destination: machine.remote(),
-                contents: &unsent.contents,
-                segment_size: unsent.segment_size,
-            };
+        if let Some(unsent) = state.unsent.take() {
+            let Unsent { link, destination, contents, segment_size } = unsent;
+            let transmit = Transmit { destination, contents: &contents, segment_size };
             if let SendOutcome::WouldBlock { consumed, wait } = link.send(now, &transmit) {
-                let contents = unsent.contents[consumed..].to_vec();
-                state.unsent = Some(Unsent { contents, segment_size: unsent.segment_size });
-                self.await_room(slot, link, now, wait);
+                self.await_room(slot, &link, now, wait);
+                let contents = contents[consumed..].to_vec();
+                state.unsent = Some(Unsent { link, destination, contents, segment_size });
                 return;
             }
         }
@@ -219,7 +236,7 @@ impl Core {
     /// the same lock, so that no state is seen whose change is not to be had.
     pub(crate) fn announce(&self, slot: &Arc<Slot>, state: &mut SlotState) {
         loop {
-            let Machine::Udp(machine) = &mut state.machine else { return };
+            let Some(machine) = state.machine.connection_mut() else { return };
             let Some(event) = machine.poll_event() else { return };
             match event {
                 MachineEvent::StateChanged { old, new } => {
@@ -242,6 +259,9 @@ impl Core {
                     if let Some(link) = &slot.link {
                         link.worker.forget(link.token, slot.handle);
                     }
+                    if let Some(side) = &slot.peer_side {
+                        self.forget_peer(slot, side);
+                    }
                 }
             }
         }
@@ -252,6 +272,9 @@ impl Core {
         // Wake whoever blocks on messages of a connection that has come to its end.
         slot.destination.load().signal.notify();
         slot.writable.notify();
+        if self.session_changed(slot, &info) {
+            return;
+        }
         self.events.push(Event::ConnectionStatusChanged(Box::new(StatusChanged {
             connection: slot.handle,
             info,
@@ -261,15 +284,14 @@ impl Core {
     }
 
     fn set_timer(&self, slot: &Arc<Slot>, state: &SlotState, now: Time) {
-        let Machine::Udp(machine) = &state.machine else { return };
-        let Some(link) = &slot.link else { return };
+        let Some(worker) = &slot.worker else { return };
         if state.unsent.is_some() {
             return;
         }
-        if let Some(deadline) = machine.poll_timeout(now)
+        if let Some(deadline) = state.machine.poll_timeout(now)
             && slot.schedule(deadline)
         {
-            link.worker.set_timer(deadline, slot.handle);
+            worker.set_timer(deadline, slot.handle);
         }
     }
 
@@ -277,7 +299,7 @@ impl Core {
     pub(crate) fn on_timer(&self, connection: ConnectionHandle) {
         let Some(slot) = self.connections.find(connection.to_raw()) else { return };
         slot.unschedule();
-        self.drive(&slot, |machine, now| machine.handle_timeout(now));
+        self.drive_machine(&slot, Machine::handle_timeout);
     }
 
     /// The application took messages: lets the machine know if it waits for their room.
@@ -309,9 +331,56 @@ impl Core {
         self.expiry.next_look(now, now_unix)
     }
 
+    pub(crate) fn signaling_maker(&self) -> Option<SignalingMaker> {
+        self.signaling_maker.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn entropy(&self) -> SystemEntropy {
         SystemEntropy
     }
+}
+
+/// The next datagrams that a connection wants to send, and what they go through.
+fn next_batch<'a>(
+    slot: &'a Slot,
+    machine: &mut Machine,
+    now: Time,
+    datagrams: &mut Vec<u8>,
+) -> Option<(&'a Arc<Link>, Batch)> {
+    match machine {
+        Machine::Udp(machine) => {
+            let link = slot.link.as_ref()?;
+            let max = max_datagrams(link, machine);
+            let batch = machine.poll_transmit(now, datagrams, max)?;
+            let (destination, segment_size) = (batch.destination, batch.segment_size);
+            Some((link, Batch { destination, segment_size }))
+        }
+        Machine::Peer(peer) => {
+            let side = slot.peer_side.as_ref()?;
+            let max = side.any_link().map_or(1, |link| max_datagrams(link, peer.connection()));
+            loop {
+                let batch = peer.poll_transmit(now, datagrams, max)?;
+                if let Some(link) = side.link(batch.socket) {
+                    let (destination, segment_size) = (batch.destination, batch.segment_size);
+                    return Some((link, Batch { destination, segment_size }));
+                }
+                // The socket could not be bound, or is gone: as lost as datagrams get.
+                datagrams.clear();
+            }
+        }
+        Machine::Pipe(_) => None,
+    }
+}
+
+/// Where a batch goes, and how it is cut.
+struct Batch {
+    destination: SocketAddr,
+    segment_size: Option<usize>,
+}
+
+fn max_datagrams(link: &Link, machine: &Connection) -> usize {
+    let size_limit = MAX_BATCH_BYTES / machine.config().send.mtu.max(1);
+    link.socket.max_gso_segments().max(1).min(size_limit)
 }
 
 fn log_state(info: &ConnectionInfo, old: ConnectionState) {

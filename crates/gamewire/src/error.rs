@@ -64,6 +64,9 @@ pub enum AcceptError {
     /// No such connection.
     #[error("no such connection")]
     NoSuchConnection,
+    /// Connecting to a symmetric peer that had asked accepted it already.
+    #[error("the connection was accepted by connecting to the same peer")]
+    Duplicate,
     /// See there.
     #[error(transparent)]
     Refused(#[from] MachineAcceptError),

@@ -17,7 +17,7 @@ use crate::{
     handle::{ConnectionHandle, Keyed, ListenSocketHandle},
     link::Link,
     slot::{Machine, Slot, SlotParts},
-    worker::Binding,
+    worker::Entrance,
 };
 
 /// Decides about an address before anything is known or kept of it: `false` drops the request
@@ -25,10 +25,18 @@ use crate::{
 /// be quick and must not call back into the library.
 pub type AcceptFilter = Arc<dyn Fn(SocketAddr) -> bool + Send + Sync>;
 
+/// Where a listen socket listens.
+pub(crate) enum Listens {
+    /// At an address, with a socket for each service thread that shares the work.
+    Address(Vec<Arc<Link>>),
+    /// On a virtual port, by identity.
+    VirtualPort(u32),
+}
+
 /// A listen socket as the library keeps it.
 pub(crate) struct ListenSocket {
     pub(crate) handle: ListenSocketHandle,
-    pub(crate) link: Arc<Link>,
+    pub(crate) listens: Listens,
     pub(crate) options: Arc<ScopeValues>,
     pub(crate) filter: Option<AcceptFilter>,
     pub(crate) closed: AtomicBool,
@@ -54,7 +62,7 @@ impl ListenSocket {
         core: &Core,
         now: Time,
         incoming: &Incoming,
-        binding: &Binding,
+        (link, entrance): (&Arc<Link>, &Entrance),
         reply: &mut Vec<u8>,
     ) -> Option<(Arc<Slot>, u32, Identity)> {
         if self.closed.load(Ordering::Acquire) {
@@ -63,8 +71,11 @@ impl ListenSocket {
         if self.filter.as_ref().is_some_and(|filter| !filter(incoming.remote)) {
             return None;
         }
+        if !entrance.has_room(incoming.remote.ip()) {
+            return None;
+        }
         let mut entropy = core.entropy();
-        let local_id = binding.endpoint.fresh_connection_id(&mut entropy);
+        let local_id = entrance.fresh_connection_id(&mut entropy);
         let options = ScopeValues::child(&self.options, Scope::Connection);
         let auth = core.authentication();
         let config = options.connection_config(auth.roots_configured());
@@ -84,7 +95,8 @@ impl ListenSocket {
             Some(Slot::new(SlotParts {
                 handle: ConnectionHandle::from_raw(raw.get())?,
                 listen_socket: Some(self.handle),
-                link: Some(self.link.clone()),
+                link: Some(link.clone()),
+                peer_side: None,
                 options,
                 peer: identity.clone(),
                 machine: Machine::Udp(Box::new(connection)),

@@ -1,6 +1,8 @@
 //! The application's own channel for finding peers by identity (api.md §2.4), and why such a
 //! connection cannot be had.
 
+use std::{fmt, sync::Arc};
+
 use gamewire_wire::identity::Identity;
 
 use crate::{config::ConfigError, handle::ConnectionHandle, status::ConnectionInfo};
@@ -36,6 +38,48 @@ pub trait SignalingRecvContext {
 
     /// Sends one signal that refuses.
     fn send_rejection_signal(&mut self, peer: &Identity, signal: &[u8]);
+
+    /// Whether requests count only if somebody listens on the virtual port that they ask for.
+    fn needs_listener(&self) -> bool {
+        false
+    }
+}
+
+/// Makes channels for connections for which the application gives none
+/// (`Callback_CreateConnectionSignaling`): called with the peer, our virtual port and its; −1 stands
+/// for none.
+#[derive(Clone)]
+#[doc(alias = "FnSteamNetworkingSocketsCreateConnectionSignaling")]
+pub struct SignalingMaker(Arc<MakeSignaling>);
+
+type MakeSignaling =
+    dyn Fn(&Identity, i32, i32) -> Option<Box<dyn ConnectionSignaling>> + Send + Sync;
+
+impl SignalingMaker {
+    /// Wraps a function.
+    pub fn new(
+        make: impl Fn(&Identity, i32, i32) -> Option<Box<dyn ConnectionSignaling>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self(Arc::new(make))
+    }
+
+    pub(crate) fn call(
+        &self,
+        peer: &Identity,
+        local_virtual_port: i32,
+        remote_virtual_port: i32,
+    ) -> Option<Box<dyn ConnectionSignaling>> {
+        (self.0)(peer, local_virtual_port, remote_virtual_port)
+    }
+}
+
+impl fmt::Debug for SignalingMaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignalingMaker").finish_non_exhaustive()
+    }
 }
 
 /// Largest virtual port of a listen socket by identity (api.md §3.11).
@@ -59,7 +103,19 @@ pub enum P2pError {
     /// Symmetric connections need to know whom they are with.
     #[error("a symmetric connection needs the identity of the peer")]
     SymmetricWithoutIdentity,
-    /// This version of the library finds no routes by identity.
-    #[error("connections by identity are not available in this version")]
-    NotAvailable,
+    /// Somebody listens on the virtual port already.
+    #[error("virtual port {0} is in use")]
+    VirtualPortInUse(i32),
+    /// There is no way to signal: neither a hub nor a channel of the application's.
+    #[error("neither a hub nor signaling of the application's is configured")]
+    NoSignaling,
+    /// Such a connection to the peer exists already.
+    #[error("a symmetric connection to the peer exists already")]
+    AlreadyConnected,
+    /// Peers must be certified, and we have no certificate.
+    #[error("a certificate is needed and there is none")]
+    NoCertificate,
+    /// There are as many connections or listen sockets as there can be.
+    #[error("too many connections by identity")]
+    TooMany,
 }

@@ -1,14 +1,23 @@
 //! One connection as the library keeps it: the machine behind a lock, and what other threads may
 //! look at without it.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
-use gamewire_proto::{Time, connection::Connection, event::ConnectionState};
+use gamewire_crypto::Entropy;
+use gamewire_p2p::rendezvous::PeerConnection;
+use gamewire_proto::{
+    Time,
+    connection::{AcceptError, CloseRequest, Connection},
+    event::ConnectionState,
+};
 use gamewire_wire::identity::Identity;
 
 use crate::{
@@ -17,8 +26,10 @@ use crate::{
     inbox::Inbox,
     link::Link,
     message::Message,
+    p2p::PeerSide,
     pipe::PipeEnd,
     signal::Signal,
+    worker::WorkerHandle,
 };
 
 /// What moves the messages of a connection.
@@ -26,6 +37,8 @@ use crate::{
 pub(crate) enum Machine {
     /// A connection over UDP.
     Udp(Box<Connection>),
+    /// A connection to a peer that is found by identity.
+    Peer(Box<PeerConnection>),
     /// One end of a pair within the process.
     Pipe(PipeEnd),
 }
@@ -35,14 +48,65 @@ impl Machine {
     pub(crate) fn state(&self) -> ConnectionState {
         match self {
             Self::Udp(machine) => machine.state(),
+            Self::Peer(peer) => peer.connection().state(),
             Self::Pipe(pipe) => pipe.state(),
         }
+    }
+
+    /// The connection proper; a pipe has none.
+    pub(crate) fn connection_mut(&mut self) -> Option<&mut Connection> {
+        match self {
+            Self::Udp(machine) => Some(machine),
+            Self::Peer(peer) => Some(peer.connection_mut()),
+            Self::Pipe(_) => None,
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Time) {
+        match self {
+            Self::Udp(machine) => machine.handle_timeout(now),
+            Self::Peer(peer) => peer.handle_timeout(now),
+            Self::Pipe(_) => {}
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self, now: Time) -> Option<Time> {
+        match self {
+            Self::Udp(machine) => machine.poll_timeout(now),
+            Self::Peer(peer) => peer.poll_timeout(now),
+            Self::Pipe(_) => None,
+        }
+    }
+
+    pub(crate) fn accept(
+        &mut self,
+        now: Time,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(), AcceptError> {
+        match self {
+            Self::Udp(machine) => machine.accept(now, entropy),
+            Self::Peer(peer) => peer.accept(now, entropy),
+            // It is connected from the start.
+            Self::Pipe(_) => Err(AcceptError::WrongState),
+        }
+    }
+
+    /// False: a pipe, which is closed in another way.
+    pub(crate) fn close(&mut self, now: Time, request: CloseRequest<'_>) -> bool {
+        match self {
+            Self::Udp(machine) => machine.close(now, request),
+            Self::Peer(peer) => peer.close(now, request),
+            Self::Pipe(_) => return false,
+        }
+        true
     }
 }
 
 /// A batch that the socket refused, to be sent before anything else.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Unsent {
+    pub(crate) link: Arc<Link>,
+    pub(crate) destination: SocketAddr,
     pub(crate) contents: Vec<u8>,
     pub(crate) segment_size: Option<usize>,
 }
@@ -84,8 +148,12 @@ pub(crate) struct Slot {
     pub(crate) handle: ConnectionHandle,
     /// The listen socket that it came in through.
     pub(crate) listen_socket: Option<ListenSocketHandle>,
-    /// What it sends through; none for a pipe.
+    /// What it sends through, for a connection by address.
     pub(crate) link: Option<Arc<Link>>,
+    /// The thread that fires its timers; none for a pipe.
+    pub(crate) worker: Option<Arc<WorkerHandle>>,
+    /// What a connection by identity has besides.
+    pub(crate) peer_side: Option<Box<PeerSide>>,
     pub(crate) options: Arc<ScopeValues>,
     /// Its own queue of messages; in use while it is in no poll group.
     pub(crate) inbox: Arc<Inbox>,
@@ -107,6 +175,7 @@ pub(crate) struct SlotParts {
     pub(crate) handle: ConnectionHandle,
     pub(crate) listen_socket: Option<ListenSocketHandle>,
     pub(crate) link: Option<Arc<Link>>,
+    pub(crate) peer_side: Option<Box<PeerSide>>,
     pub(crate) options: Arc<ScopeValues>,
     pub(crate) machine: Machine,
     pub(crate) peer: Identity,
@@ -115,10 +184,14 @@ pub(crate) struct SlotParts {
 impl Slot {
     pub(crate) fn new(parts: SlotParts) -> Self {
         let inbox = Arc::new(Inbox::default());
+        let of_link = parts.link.as_ref().map(|link| link.worker.clone());
+        let of_peer = parts.peer_side.as_ref().map(|side| side.worker.clone());
         Self {
             handle: parts.handle,
             listen_socket: parts.listen_socket,
             link: parts.link,
+            worker: of_link.or(of_peer),
+            peer_side: parts.peer_side,
             user_data: AtomicI64::new(parts.options.connection_user_data()),
             options: parts.options,
             destination: ArcSwap::new(inbox.clone()),
@@ -159,7 +232,13 @@ impl Slot {
 
     /// The application took messages of this connection. True: the machine waits for the room.
     pub(crate) fn on_consumed(&self, messages: &[Message]) -> bool {
-        self.consumed.add(messages.len(), messages.iter().map(|m| m.payload.len()).sum());
+        self.on_consumed_sized(messages, 0)
+    }
+
+    /// The same of messages that each lost a header of so many bytes.
+    pub(crate) fn on_consumed_sized(&self, messages: &[Message], header: usize) -> bool {
+        let bytes = messages.iter().map(|m| header + m.payload.len()).sum();
+        self.consumed.add(messages.len(), bytes);
         self.consumed.stalled.load(Ordering::Acquire)
     }
 }

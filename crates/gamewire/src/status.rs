@@ -5,10 +5,12 @@ mod detailed;
 mod flags;
 mod link;
 mod real_time;
+mod route;
 mod text;
 
 use std::{net::SocketAddr, sync::atomic::Ordering};
 
+use gamewire_p2p::{ice::RouteKind, rendezvous::PeerConnection};
 use gamewire_proto::{connection::Connection, end::EndInfo, event::ConnectionState};
 use gamewire_wire::identity::Identity;
 
@@ -19,6 +21,7 @@ pub use self::{
     flags::ConnectionFlags,
     link::{Distribution, LinkReport, LinkStatus, RecentStats, SequenceCounts, WholeTimeStats},
     real_time::{LaneStatus, PathEstimate, QuickStatus, RealTimeStatus},
+    route::{PairStatus, RouteStatus, RouteStep},
 };
 use crate::{
     handle::ListenSocketHandle,
@@ -71,6 +74,13 @@ impl ConnectionInfo {
                 description: describe_udp(machine, &identity_remote, &state.name),
                 flags: flags_of(machine, &identity_remote),
             },
+            Machine::Peer(peer) => Subject {
+                address: direct_address(peer),
+                state: peer.connection().state(),
+                end: peer.connection().end().cloned(),
+                description: describe_peer(peer, &identity_remote, &state.name),
+                flags: flags_of_peer(peer, &identity_remote),
+            },
             Machine::Pipe(pipe) => Subject {
                 address: None,
                 state: pipe.state(),
@@ -121,6 +131,30 @@ fn flags_of(machine: &Connection, identity: &Identity) -> ConnectionFlags {
         flags = flags | ConnectionFlags::FAST;
     }
     flags
+}
+
+/// Where packets go, if that is the peer and not a relay.
+fn direct_address(peer: &PeerConnection) -> Option<SocketAddr> {
+    let path = peer.route()?;
+    (path.kind != RouteKind::Relayed).then_some(path.remote)
+}
+
+fn flags_of_peer(peer: &PeerConnection, identity: &Identity) -> ConnectionFlags {
+    let flags = flags_of(peer.connection(), identity);
+    match peer.route().map(|path| path.kind) {
+        Some(RouteKind::Local) => flags | ConnectionFlags::FAST,
+        Some(RouteKind::Relayed) => flags | ConnectionFlags::RELAYED,
+        Some(RouteKind::Direct) | None => flags,
+    }
+}
+
+/// `#id P2P identity vport n 'name'`.
+fn describe_peer(peer: &PeerConnection, identity: &Identity, name: &str) -> String {
+    let whom = match peer.ports().remote {
+        Some(port) => format!("{identity} vport {port}"),
+        None => identity.to_string(),
+    };
+    describe(peer.connection().local_id(), "P2P", &whom, name)
 }
 
 /// `#id UDP identity@address 'name'`; without the identity where that is only the address.

@@ -50,17 +50,21 @@ impl SignalingRecvContext for Nobody {
 }
 
 #[test]
-fn wrong_questions_are_told_from_what_is_not_there_yet() {
+fn wrong_questions_are_told_apart() {
     let sockets = sockets("str:me");
     let peer = "str:peer".parse().unwrap();
     let connect = |port| sockets.connect_p2p(&peer, port, &[]).unwrap_err();
     assert_eq!(connect(-1), P2pError::InvalidVirtualPort(-1));
     assert_eq!(connect(0x1_0000), P2pError::InvalidVirtualPort(0x1_0000));
-    assert_eq!(connect(7), P2pError::NotAvailable);
+    assert_eq!(connect(7), P2pError::NoSignaling);
     let nobody = sockets.connect_p2p(&Identity::Invalid, 7, &[]);
     assert_eq!(nobody, Err(P2pError::InvalidIdentity));
     assert_eq!(sockets.create_listen_socket_p2p(-5, &[]), Err(P2pError::InvalidVirtualPort(-5)));
-    assert_eq!(sockets.create_listen_socket_p2p(5, &[]), Err(P2pError::NotAvailable));
+    let socket = sockets.create_listen_socket_p2p(5, &[]).unwrap();
+    assert_eq!(sockets.create_listen_socket_p2p(5, &[]), Err(P2pError::VirtualPortInUse(5)));
+    assert!(sockets.listen_socket_address(socket).is_none());
+    assert!(sockets.close_listen_socket(socket));
+    assert!(sockets.create_listen_socket_p2p(5, &[]).is_ok());
     sockets.reset_identity(None);
     assert_eq!(sockets.connect_p2p(&peer, 7, &[]), Err(P2pError::LocalIdentityUnknown));
 }
@@ -70,7 +74,7 @@ fn a_channel_is_given_up_once_whatever_the_call_comes_to() {
     let sockets = sockets("str:me");
     let dropped = Arc::new(AtomicUsize::new(0));
     let attempts: [(i32, &[Config]); 3] =
-        [(-1, &[]), (-2, &[]), (0, &[Config::SymmetricConnect(1)])];
+        [(0x1_0000, &[]), (-2, &[]), (0, &[Config::SymmetricConnect(1)])];
     for (count, (port, options)) in (1..).zip(attempts) {
         let channel = Box::new(Channel(dropped.clone()));
         assert!(sockets.connect_p2p_custom_signaling(channel, None, port, options).is_err());

@@ -26,6 +26,7 @@ pub(crate) fn run(data: &[u8]) {
     let limits = ReceiveLimits {
         buffer_bytes: 1 + usize::from(input.u16()),
         buffer_messages: 1 + input.below(64),
+        window_messages: None,
         max_message_bytes: 4096,
         max_segments_per_packet: 1 + usize::from(input.byte()),
         ..ReceiveLimits::default()

@@ -199,7 +199,7 @@ impl Connection {
     /// Changes limits and rates of a live connection.
     pub fn reconfigure(&mut self, send: SendConfig, mut receive: ReceiveLimits) {
         if self.peer.receive_window.is_some() {
-            receive.buffer_bytes = receive.window();
+            receive = receive.with_window();
         }
         self.queues.set_config(send.clone());
         self.receiver.set_limits(receive.clone());

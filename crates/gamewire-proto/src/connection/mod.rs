@@ -164,7 +164,7 @@ impl Connection {
         self.remote_id = agreement.remote_id;
         self.peer = agreement.peer.clone();
         if agreement.peer.receive_window.is_some() {
-            self.config.receive.buffer_bytes = self.config.receive.window();
+            self.config.receive = self.config.receive.clone().with_window();
             self.receiver.set_limits(self.config.receive.clone());
         }
         let session = Session::new(now, self.local_id, agreement, &self.config, entropy);

@@ -184,12 +184,15 @@ impl Session {
         bare.then_some(Due::Bare)
     }
 
-    /// The window is full of packets that nobody will acknowledge unasked.
+    /// A window, the path's or the peer's, is full of packets that nobody will acknowledge unasked.
     fn is_stuck(&self, now: Time, queues: &SendQueues) -> bool {
-        self.recovery.bytes_in_flight() >= self.controller.congestion_window()
-            && !self.recovery.expects_ack()
-            && self.recovery.may_send()
-            && queues.ready_at(now).is_some_and(|ready| ready <= now)
+        let in_flight = self.recovery.bytes_in_flight();
+        if in_flight == 0 || self.recovery.expects_ack() || !self.recovery.may_send() {
+            return false;
+        }
+        queues.peer_is_full()
+            || (in_flight >= self.controller.congestion_window()
+                && queues.ready_at(now).is_some_and(|ready| ready <= now))
     }
 
     fn data_may_go(&self, now: Time) -> bool {
@@ -203,12 +206,15 @@ impl Session {
         if self.outgoing.probes > 0 || self.outgoing.stats_wanted || self.window.has_news() {
             return Some(now);
         }
+        if self.is_stuck(now, queues) {
+            return Some(now);
+        }
         let ready = queues.ready_at(now)?;
         if !self.recovery.may_send()
             || self.recovery.bytes_in_flight() >= self.controller.congestion_window()
         {
-            // An ack or a timer of the recovery opens the way, or a question.
-            return self.is_stuck(now, queues).then_some(now);
+            // An ack or a timer of the recovery opens the way.
+            return None;
         }
         Some(self.pacer.next_send(now).map_or(ready, |at| at.max(ready)))
     }
@@ -341,7 +347,15 @@ impl Session {
     fn ack_is_pressing(&self, now: Time, queues: &SendQueues) -> bool {
         let much_unacked = queues.sent_unacked_reliable_bytes() >= PRESSING_UNACKED_BYTES
             && self.outgoing.reliable_since_request >= PRESSING_REQUEST_EVERY_BYTES;
-        much_unacked || self.model_wants_feedback(now, queues)
+        much_unacked || self.peer_fills_up(queues) || self.model_wants_feedback(now, queues)
+    }
+
+    /// What left since the last question takes much of the room that the peer told of. Without its
+    /// ack the sender would stand still when it is used up.
+    fn peer_fills_up(&self, queues: &SendQueues) -> bool {
+        let since = self.outgoing.reliable_since_request + self.outgoing.unreliable_since_request;
+        let window = queues.receive_window();
+        window < u64::MAX && since >= (window / 4).max(PRESSING_REQUEST_EVERY_BYTES)
     }
 
     /// A model of the path wants to hear several times in a round trip while it fills the path.

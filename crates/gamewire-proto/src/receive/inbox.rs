@@ -48,6 +48,9 @@ pub(super) struct Inbox {
     /// Reliable data ahead of gaps.
     pub(super) ahead: Usage,
     overdraft: Option<Overdraft>,
+    /// Unreliable messages come, too: for them the count of messages is a limit, as they cannot wait
+    /// in a stream.
+    takes_unreliable: bool,
 }
 
 impl Inbox {
@@ -61,6 +64,7 @@ impl Inbox {
             assembling: Usage::default(),
             ahead: Usage::default(),
             overdraft: None,
+            takes_unreliable: false,
         }
     }
 
@@ -131,11 +135,23 @@ impl Inbox {
         Ok(())
     }
 
+    /// Bytes that fit, as far as can be told: what the count of unread messages leaves is reckoned in
+    /// messages of the usual size.
+    pub(super) fn free_bytes(&self) -> usize {
+        let free = self.limits.buffer_bytes.saturating_sub(self.held_bytes());
+        if !self.takes_unreliable || self.unread_messages == 0 {
+            return free;
+        }
+        let messages = self.limits.buffer_messages.saturating_sub(self.unread_messages);
+        free.min(messages.saturating_mul(self.unread_bytes / self.unread_messages))
+    }
+
     /// A message is whole.
     #[inline]
     pub(super) fn deliver(&mut self, lane: u16, number: u64, reliable: bool, payload: Bytes) {
         self.unread_messages += 1;
         self.unread_bytes += payload.len();
+        self.takes_unreliable |= !reliable;
         self.ready.push_back(ReceivedMessage { lane, number, reliable, payload });
     }
 

@@ -383,11 +383,11 @@ impl Receiver {
         self.inbox.held_bytes() + self.fragments.bytes()
     }
 
-    /// Bytes of reliable data that would be taken now, beyond what is held. While nothing is unread,
+    /// Bytes of data that would be taken now, beyond what is held. While nothing is unread,
     /// a message at least: without it those of many lanes could wait for each other for ever.
     pub fn room(&self) -> u64 {
         let limits = self.inbox.limits();
-        let free = limits.buffer_bytes.saturating_sub(self.inbox.held_bytes());
+        let free = self.inbox.free_bytes();
         let least = if self.unread_messages() == 0 { limits.max_message_bytes } else { 0 };
         free.max(least) as u64
     }

@@ -542,6 +542,7 @@ impl Recovery {
             self.bytes_in_flight -= bytes;
             self.eliciting -= u64::from(packet.ack_eliciting);
             queues.on_lost(&packet.content);
+            packet.content.give_up_unreliable();
             lost.packets += 1;
             lost.bytes += bytes;
             lost.newest_lost = number;

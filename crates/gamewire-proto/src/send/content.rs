@@ -23,6 +23,8 @@ pub(super) enum SentRange {
 pub struct SentContent {
     pub(super) ranges: SmallVec<[SentRange; 2]>,
     segments: u16,
+    /// Bytes of unreliable messages.
+    unreliable: u16,
     reliable: bool,
     carries_data: bool,
 }
@@ -47,6 +49,7 @@ impl SentContent {
     pub fn clear(&mut self) {
         self.ranges.clear();
         self.segments = 0;
+        self.unreliable = 0;
         self.reliable = false;
         self.carries_data = false;
     }
@@ -84,13 +87,25 @@ impl SentContent {
         self.ranges.push(SentRange::Part { lane, len, offset, number });
     }
 
-    pub(super) fn push_seen(&mut self, lane: u8, number: u64) {
-        self.count_segment();
+    pub(super) fn push_seen(&mut self, lane: u8, number: u64, len: u16) {
+        self.push_unreliable(len);
         self.ranges.push(SentRange::Seen { lane, number });
     }
 
-    pub(super) fn push_unreliable(&mut self) {
+    pub(super) fn push_unreliable(&mut self, len: u16) {
         self.count_segment();
+        self.unreliable += len;
+    }
+
+    /// Bytes of unreliable messages in it.
+    pub(super) fn unreliable_bytes(&self) -> u64 {
+        u64::from(self.unreliable)
+    }
+
+    /// The packet is lost, and [`super::SendQueues::on_lost`] was told: unreliable messages in it are
+    /// not under way any more, whatever else is heard of it.
+    pub(crate) fn give_up_unreliable(&mut self) {
+        self.unreliable = 0;
     }
 
     fn count_segment(&mut self) {
@@ -126,7 +141,7 @@ mod tests {
         assert_eq!(content.segments(), 7, "merged ranges are segments of their own");
         content.clear();
         assert!(!content.is_reliable() && content.is_empty() && content.segments() == 0);
-        content.push_seen(0, 1);
+        content.push_seen(0, 1, 10);
         assert!(!content.is_reliable() && !content.is_empty());
     }
 }

@@ -86,7 +86,7 @@ pub(super) struct Packet {
 }
 
 impl PeerLimits {
-    /// So many bytes of reliable data leave.
+    /// So many bytes of data leave that take room at the peer.
     fn spend(&mut self, bytes: u64) {
         if self.receive_window < u64::MAX {
             self.receive_window = self.receive_window.saturating_sub(bytes);
@@ -192,7 +192,7 @@ impl SendLane {
         match first.form(self.config.mode, limits.features) {
             Form::Stream => full || self.stream.window(limit) == 0,
             Form::Unordered => full || self.unordered.is_full(limit, first.number),
-            Form::Unreliable | Form::Sequenced => false,
+            Form::Unreliable | Form::Sequenced => full,
         }
     }
 
@@ -400,10 +400,13 @@ impl SendLane {
     fn write_part(
         &mut self,
         kind: Option<SegmentKind>,
-        packet: &Packet,
+        packet: &mut Packet,
         writer: &mut PacketWriter<'_>,
         sent: &mut SentContent,
     ) -> Result<u64, Stop> {
+        if packet.limits.receive_window == 0 {
+            return Err(Stop::Blocked);
+        }
         let lane = u16::from(self.index);
         let message = self.pending.front_mut().ok_or(Stop::Dry)?;
         let (number, offset, unsent) = (message.number, message.sent, message.unsent());
@@ -428,10 +431,11 @@ impl SendLane {
         self.pending_unreliable -= len;
         if number >= self.seen.marked + MAX_ACKED_SPACING {
             self.seen.marked = number;
-            sent.push_seen(self.index, number);
+            sent.push_seen(self.index, number, len as u16);
         } else {
-            sent.push_unreliable();
+            sent.push_unreliable(len as u16);
         }
+        packet.limits.spend(len);
         if last {
             self.take_front();
         }

@@ -88,8 +88,8 @@ pub struct PeerLimits {
     /// Bytes of a lane's reliable data that may wait for their ack: what lies beyond the peer's
     /// receive buffer is not acknowledged and looks lost (wire.md §5). 1 MiB for Valve's library.
     pub max_unacked_reliable_per_lane: u64,
-    /// Bytes of all lanes' reliable data that may wait for their ack: what the peer said that it has
-    /// room for. `u64::MAX`: it says nothing of the kind.
+    /// Bytes of all lanes' data that may wait for their ack: what the peer said that it has room for.
+    /// Unreliable data is held back, too: it would be dropped there. `u64::MAX`: it says nothing of the kind.
     pub receive_window: u64,
     /// Largest segment, in bytes.
     pub max_segment: usize,

@@ -45,6 +45,11 @@ use crate::{
 /// Largest message, in bytes (api.md §3.11).
 pub const MAX_MESSAGE_BYTES: usize = 512 * 1024;
 
+/// So much larger a message may be than [`MAX_MESSAGE_BYTES`] if the library puts a header before
+/// what the application sends, in bytes (api.md §3.11). The application's own limit is the caller's
+/// to check.
+pub const INTERNAL_HEADER_BYTES: usize = 16;
+
 /// Largest unreliable message, in bytes, at the full packet size; a larger one is sent reliably.
 /// Valve's receiver keeps 20 segments of unreliable messages per lane, so smaller packets lower this
 /// in proportion (wire.md §5).
@@ -88,6 +93,8 @@ pub struct SendQueues {
     pending: LaneSet,
     lost: LaneSet,
     total: Backlog,
+    /// Bytes of unreliable messages in packets whose fate is open.
+    unreliable_in_flight: u64,
     segments: SegmentLimit,
     room: RoomSignal,
     expiry: Expiry,
@@ -127,6 +134,7 @@ impl SendQueues {
             pending: LaneSet::default(),
             lost: LaneSet::default(),
             total: Backlog::default(),
+            unreliable_in_flight: 0,
             segments: SegmentLimit::new(),
             room: RoomSignal::default(),
             expiry: Expiry { next: Time::FAR_FUTURE, previous: Time::default(), expired: 0 },
@@ -143,21 +151,29 @@ impl SendQueues {
         self.peer = peer;
     }
 
-    /// The peer said how many bytes of reliable data it has room for, beyond what it acknowledged.
+    /// The peer said how many bytes it has room for, beyond what it acknowledged.
     pub fn set_receive_window(&mut self, bytes: u64) {
         self.peer.receive_window = bytes;
     }
 
     /// Whether the peer has no room for what is next.
     pub fn peer_is_full(&self) -> bool {
-        self.limits_now().receive_window == 0 && self.total.pending_reliable > 0
+        self.limits_now().receive_window == 0 && self.total.pending_bytes() > 0
+    }
+
+    /// Bytes that the peer last had room for; `u64::MAX`: it says nothing of the kind.
+    pub fn receive_window(&self) -> u64 {
+        self.peer.receive_window
     }
 
     /// What the peer can take, as far as it is not used up.
     fn limits_now(&self) -> PeerLimits {
         let left = match self.peer.receive_window {
             u64::MAX => u64::MAX,
-            window => window.saturating_sub(self.total.sent_unacked_reliable),
+            window => {
+                let on_its_way = self.total.sent_unacked_reliable + self.unreliable_in_flight;
+                window.saturating_sub(on_its_way)
+            }
         };
         PeerLimits { receive_window: left, ..self.peer }
     }
@@ -213,7 +229,7 @@ impl SendQueues {
             return Err(EnqueueError::InvalidLane(message));
         };
         let oversized = !message.reliable && message.payload.len() > self.max_unreliable();
-        if message.payload.len() > MAX_MESSAGE_BYTES
+        if message.payload.len() > MAX_MESSAGE_BYTES + INTERNAL_HEADER_BYTES
             || (oversized && self.config.refuse_large_unreliable)
         {
             return Err(EnqueueError::TooLarge(message));
@@ -331,6 +347,7 @@ impl SendQueues {
         }
         let repeated = self.fill_new(packet, writer, sent);
         self.segments.on_filled(sent.segments());
+        self.unreliable_in_flight += sent.unreliable_bytes();
         repeated
     }
 
@@ -392,6 +409,7 @@ impl SendQueues {
     /// A packet arrived.
     pub fn on_acked(&mut self, content: &SentContent) {
         self.segments.on_acked(content.segments());
+        self.no_longer_in_flight(content);
         for &range in &content.ranges {
             self.touch(lane_of(range), |lane| lane.on_acked(range));
         }
@@ -400,7 +418,13 @@ impl SendQueues {
     /// A packet is lost.
     pub fn on_lost(&mut self, content: &SentContent) {
         self.segments.on_lost(content.segments());
+        self.no_longer_in_flight(content);
         self.send_again(content);
+    }
+
+    fn no_longer_in_flight(&mut self, content: &SentContent) {
+        let bytes = content.unreliable_bytes();
+        self.unreliable_in_flight = self.unreliable_in_flight.saturating_sub(bytes);
     }
 
     /// Nothing was acknowledged for a probe timeout: [`SendQueues::fill_probe`] comes next.

@@ -14,6 +14,10 @@ use crate::fake_network::{FakeDirectionConfig, FakeNetworkConfig};
 /// default of 1 MiB would bound the rate of a long or fast path.
 const DEFAULT_WINDOW: usize = 4 << 20;
 
+/// Unread messages that such peers may cause where `RecvBufferMessages` is not set: its default of
+/// 1000 small ones comes in a fraction of a millisecond, less than it takes to wake the application.
+const DEFAULT_WINDOW_MESSAGES: usize = 32 * 1024;
+
 impl ScopeValues {
     /// What the machines of a connection need. Once a trusted root is configured, peers whom nobody
     /// vouches for are refused by default; an explicit value in any scope wins.
@@ -48,11 +52,15 @@ impl ScopeValues {
         let max_message_bytes = self.count(ConfigId::RecvMaxMessageSize);
         // A buffer smaller than the largest message could never take that message.
         let buffer_bytes = self.count(ConfigId::RecvBufferSize).max(max_message_bytes);
-        let chosen = self.explicit(ConfigId::RecvBufferSize).is_some();
+        let buffer_messages = self.count(ConfigId::RecvBufferMessages);
+        let is_default = |id| self.explicit(id).is_none();
         ReceiveLimits {
             buffer_bytes,
-            window_bytes: (!chosen).then_some(DEFAULT_WINDOW.max(buffer_bytes)),
-            buffer_messages: self.count(ConfigId::RecvBufferMessages),
+            window_bytes: is_default(ConfigId::RecvBufferSize)
+                .then_some(DEFAULT_WINDOW.max(buffer_bytes)),
+            buffer_messages,
+            window_messages: is_default(ConfigId::RecvBufferMessages)
+                .then_some(DEFAULT_WINDOW_MESSAGES.max(buffer_messages)),
             max_message_bytes,
             max_segments_per_packet: self.count(ConfigId::RecvMaxSegmentsPerPacket),
             out_of_order_window: self.micros(ConfigId::OutOfOrderCorrectionWindowMicroseconds),

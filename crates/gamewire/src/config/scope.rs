@@ -147,7 +147,7 @@ impl ScopeValues {
     }
 
     /// What holds, whatever the scope of the row.
-    pub(super) fn effective(&self, id: ConfigId) -> ConfigData {
+    pub(crate) fn effective(&self, id: ConfigId) -> ConfigData {
         if id == ConfigId::MtuDataSize {
             let packet = self.int32(ConfigId::MtuPacketSize);
             return ConfigData::Int32((packet - NO_FRAGMENT_RESERVE).max(0));

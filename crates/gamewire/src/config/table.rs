@@ -178,7 +178,8 @@ config_values! {
     /// Bytes of messages that are unread or not yet whole; beyond it packets are dropped
     /// unacknowledged. Between Gamewire peers it is the receive window, 4 MiB if not set.
     RecvBufferSize(i32) = 47 "RecvBufferSize": int32(1_048_576, 4096, 0x1000_0000), Bytes, Connection, Free, Editable;
-    /// Messages that are unread; beyond it packets are dropped unacknowledged.
+    /// Messages that are unread; beyond it packets are dropped unacknowledged. Between Gamewire peers
+    /// 32768 if not set.
     RecvBufferMessages(i32) = 48 "RecvBufferMessages": int32(1000, 2, 0x1000_0000), Messages, Connection, Free, Editable;
     /// Largest message accepted; a larger reliable one ends the connection.
     RecvMaxMessageSize(i32) = 49 "RecvMaxMessageSize": int32(524_288, 64, 0x1000_0000), Bytes, Connection, Free, Editable;

@@ -6,7 +6,7 @@ use super::Sockets;
 use crate::{
     config::{ConfigData, ConfigError, ConfigId, ScopeValues},
     handle::{ConnectionHandle, ListenSocketHandle},
-    slot::{Machine, Slot},
+    slot::Slot,
 };
 
 /// Where a configuration value is set.
@@ -81,14 +81,11 @@ impl Sockets {
                 // User data is bound at creation and follows its own scope alone.
                 slot.user_data.store(slot.options.connection_user_data(), Ordering::Relaxed);
             }
-            let is_udp = matches!(slot.lock().machine, Machine::Udp(_));
-            if is_udp {
-                self.core.drive(&slot, |machine, _| {
-                    machine.reconfigure(config.send, config.receive);
-                    machine.set_log_levels(config.log);
-                    machine.set_timeouts(config.timeout_initial, config.timeout_connected);
-                });
-            }
+            self.core.drive(&slot, |machine, _| {
+                machine.reconfigure(config.send, config.receive);
+                machine.set_log_levels(config.log);
+                machine.set_timeouts(config.timeout_initial, config.timeout_connected);
+            });
         }
         if scope == ScopeObject::Global {
             let fake = self.core.global.fake_network_config();

@@ -25,10 +25,11 @@ use crate::{
     handle::{ConnectionHandle, ListenSocketHandle},
     io::UdpSocket,
     link::Link,
-    listen::{AcceptFilter, ListenSocket},
+    listen::{AcceptFilter, ListenSocket, Listens},
+    shard::{MAX_SHARDS, STEERING, Shard},
     slot::{Machine, Slot, SlotParts},
     status::ConnectionInfo,
-    worker::{Binding, WorkerHandle},
+    worker::{Binding, Entrance, WorkerHandle},
 };
 
 /// Spreads sockets over service threads in turn.
@@ -71,22 +72,32 @@ impl Sockets {
         if !self.core.may_go_without_certificate(&scope) {
             return Err(ListenError::NoCertificate);
         }
-        let socket = UdpSocket::bind(address)?;
-        let link = self.core.link(socket);
+        let shards = self.core.workers.len().min(MAX_SHARDS);
+        let sockets = UdpSocket::bind_shards(address, shards, STEERING)?;
+        let links: Vec<_> = if sockets.len() == 1 {
+            sockets.into_iter().map(|socket| self.core.link(socket)).collect()
+        } else {
+            let tie = |(socket, worker)| self.core.link_to(socket, worker);
+            sockets.into_iter().zip(&self.core.workers).map(tie).collect()
+        };
         let socket = self.core.listen_sockets.insert(|raw| {
             Some(ListenSocket {
                 handle: ListenSocketHandle::from_raw(raw.get())?,
-                link: link.clone(),
+                listens: Listens::Address(links.clone()),
                 options: scope.clone(),
                 filter,
                 closed: AtomicBool::new(false),
             })
         });
         let socket = socket.ok_or(ListenError::TooMany)?;
-        tracing::info!(socket = %socket.handle, address = %link.socket.local_addr(), "listening");
-        let endpoint = Endpoint::new(Some(scope.accept_limits()), &mut self.core.entropy());
-        let listener = Some(socket.clone());
-        link.worker.bind(Binding { link: link.clone(), endpoint, listener });
+        let address = links[0].socket.local_addr();
+        tracing::info!(socket = %socket.handle, %address, threads = links.len(), "listening");
+        let limits = scope.accept_limits();
+        for (link, shard) in links.iter().zip(Shard::all(&links, limits)) {
+            let endpoint = Endpoint::new(Some(limits), &mut self.core.entropy());
+            let entrance = Entrance { endpoint, listener: Some(socket.clone()), shard };
+            link.worker.bind(Binding::of_listener(link.clone(), entrance));
+        }
         Ok(socket.handle)
     }
 
@@ -127,6 +138,7 @@ impl Sockets {
                 handle: ConnectionHandle::from_raw(raw.get())?,
                 listen_socket: None,
                 link: Some(link.clone()),
+                peer_side: None,
                 options: scope.clone(),
                 machine: Machine::Udp(Box::new(machine)),
                 peer: Identity::IpAddress(Address::from(address)),
@@ -134,7 +146,7 @@ impl Sockets {
         });
         let slot = slot.ok_or(ConnectError::TooMany)?;
         endpoint.insert_initiator(ConnectionKey(slot.handle.to_raw()), local_id, address);
-        link.worker.bind(Binding { link: link.clone(), endpoint, listener: None });
+        link.worker.bind(Binding::of_endpoint(link.clone(), endpoint));
         self.core.drive(&slot, |_, _| ());
         Ok(slot.handle)
     }
@@ -146,17 +158,20 @@ impl Sockets {
     #[doc(alias = "AcceptConnection")]
     pub fn accept_connection(&self, connection: ConnectionHandle) -> Result<(), AcceptError> {
         let slot = self.core.slot(connection).ok_or(AcceptError::NoSuchConnection)?;
+        if slot.peer_side.as_ref().is_some_and(|side| side.is_accepted_by_connecting()) {
+            return Err(AcceptError::Duplicate);
+        }
         let mut entropy = self.core.entropy();
         // Options set until now still count: the cipher is chosen here.
         let config = slot.options.connection_config(self.core.authentication().roots_configured());
         slot.options.lock();
-        let accepted = self.core.drive(&slot, |machine, now| {
-            machine.set_handshake_config(&config);
+        let accepted = self.core.drive_machine(&slot, |machine, now| {
+            if let Some(connection) = machine.connection_mut() {
+                connection.set_handshake_config(&config);
+            }
             machine.accept(now, &mut entropy)
         });
-        // A pipe is connected from the start.
-        let wrong = gamewire_proto::connection::AcceptError::WrongState;
-        Ok(accepted.unwrap_or(Err(wrong))?)
+        Ok(accepted?)
     }
 
     /// Ends a connection and kills its handle. `reason` is 1000–2999 (0: 1000; anything else
@@ -195,34 +210,53 @@ impl Sockets {
                 self.core.close(&slot, request);
             }
         }
-        listener.link.worker.stop_listening(listener.link.token);
+        match &listener.listens {
+            Listens::Address(links) => {
+                links.iter().for_each(|link| link.worker.stop_listening(link.token));
+            }
+            Listens::VirtualPort(port) => self.core.peers.stop_listening(*port),
+        }
         true
     }
 
-    /// The address that a listen socket is bound to: `[::]` for IPv4 and IPv6 together.
+    /// The address that a listen socket is bound to: `[::]` for IPv4 and IPv6 together. `None`: no
+    /// such socket, or one on a virtual port.
     #[doc(alias = "GetListenSocketAddress")]
     pub fn listen_socket_address(&self, socket: ListenSocketHandle) -> Option<SocketAddr> {
         let listener = self.core.listen_sockets.find(socket.to_raw())?;
-        Some(listener.link.socket.local_addr())
+        match &listener.listens {
+            Listens::Address(links) => links.first().map(|link| link.socket.local_addr()),
+            Listens::VirtualPort(_) => None,
+        }
     }
 }
 
 impl Core {
+    /// The service thread whose turn it is to get something to do.
+    pub(crate) fn next_worker(&self) -> &Arc<WorkerHandle> {
+        &self.workers[NEXT_WORKER.fetch_add(1, Ordering::Relaxed) % self.workers.len()]
+    }
+
     /// Picks the next service thread and ties the socket to it.
     pub(crate) fn link(&self, socket: UdpSocket) -> Arc<Link> {
-        let index = NEXT_WORKER.fetch_add(1, Ordering::Relaxed) % self.workers.len();
-        let worker: &Arc<WorkerHandle> = &self.workers[index];
+        self.link_to(socket, self.next_worker())
+    }
+
+    /// Ties a socket to a service thread.
+    pub(crate) fn link_to(&self, socket: UdpSocket, worker: &Arc<WorkerHandle>) -> Arc<Link> {
         let fake = self.global.fake_network_config();
         let seed = self.entropy().next_u64();
         let link = Arc::new(Link::new(socket, worker.fresh_token(), worker.clone(), &fake, seed));
         link.configure_trace(self.global.int32(ConfigId::PacketTraceMaxBytes));
         let mut links = self.links();
-        links.retain(|link| link.strong_count() > 0);
+        if links.len() == links.capacity() {
+            links.retain(|link| link.strong_count() > 0);
+        }
         links.push(Arc::downgrade(&link));
         link
     }
 
-    fn may_go_without_certificate(&self, scope: &ScopeValues) -> bool {
+    pub(crate) fn may_go_without_certificate(&self, scope: &ScopeValues) -> bool {
         let auth = self.authentication();
         let config = scope.connection_config(auth.roots_configured());
         let allowed = config.allow_without_auth.max(config.allow_without_auth_localhost);
@@ -233,13 +267,12 @@ impl Core {
     pub(crate) fn close(&self, slot: &Arc<Slot>, request: CloseRequest<'_>) {
         let inbox = slot.destination.load_full();
         inbox.forget(slot.handle);
-        let driven = self.drive(slot, |machine, now| machine.close(now, request));
-        if driven.is_some() {
+        if self.drive_machine(slot, |machine, now| machine.close(now, request)) {
             return;
         }
         let pipe = match &slot.lock().machine {
             Machine::Pipe(pipe) => pipe.clone(),
-            Machine::Udp(_) => return,
+            Machine::Udp(_) | Machine::Peer(_) => return,
         };
         let old = pipe.state();
         let (reason, known) = EndReason::from_application(request.reason);

@@ -7,7 +7,7 @@ use gamewire_proto::{
     connection::SendError as MachineSendError,
     event::ConnectionState,
     lane::{LaneConfig, MAX_LANES},
-    send::{EnqueueError, LaneError, OutgoingMessage},
+    send::{EnqueueError, INTERNAL_HEADER_BYTES, LaneError, MAX_MESSAGE_BYTES, OutgoingMessage},
 };
 
 use super::Sockets;
@@ -141,29 +141,39 @@ impl Sockets {
         if slot.is_closed() {
             return Err(SendError::NoSuchConnection(message));
         }
-        let now = self.core.clock.now();
-        match &mut state.machine {
-            Machine::Pipe(pipe) => pipe.send(now, &message).map_err(|error| match error {
-                PipeSendError::NoConnection => SendError::NoConnection(message),
-                PipeSendError::InvalidLane => SendError::InvalidLane(message),
-                PipeSendError::TooLarge => SendError::TooLarge(message),
-            }),
-            Machine::Udp(machine) => {
-                let Outgoing { connection, payload, flags, lane, deadline, user_data } = message;
-                let outgoing = OutgoingMessage {
-                    payload,
-                    lane,
-                    reliable: flags.is_reliable(),
-                    no_nagle: flags.no_nagle(),
-                    no_delay: flags.no_delay(),
-                    deadline,
-                };
-                let report = machine
-                    .send(now, outgoing)
-                    .map_err(|error| give_back(error, connection, flags, user_data))?;
-                Ok(report.message_number)
-            }
+        let header = if slot.peer_side.as_ref().is_some_and(|side| side.is_session()) {
+            INTERNAL_HEADER_BYTES
+        } else {
+            0
+        };
+        if message.payload.len() > MAX_MESSAGE_BYTES + header {
+            return Err(SendError::TooLarge(message));
         }
+        let now = self.core.clock.now();
+        let machine = match &mut state.machine {
+            Machine::Pipe(pipe) => {
+                return pipe.send(now, &message).map_err(|error| match error {
+                    PipeSendError::NoConnection => SendError::NoConnection(message),
+                    PipeSendError::InvalidLane => SendError::InvalidLane(message),
+                    PipeSendError::TooLarge => SendError::TooLarge(message),
+                });
+            }
+            Machine::Udp(machine) => machine,
+            Machine::Peer(peer) => peer.connection_mut(),
+        };
+        let Outgoing { connection, payload, flags, lane, deadline, user_data } = message;
+        let outgoing = OutgoingMessage {
+            payload,
+            lane,
+            reliable: flags.is_reliable(),
+            no_nagle: flags.no_nagle(),
+            no_delay: flags.no_delay(),
+            deadline,
+        };
+        let report = machine
+            .send(now, outgoing)
+            .map_err(|error| give_back(error, connection, flags, user_data))?;
+        Ok(report.message_number)
     }
 
     /// Ends the Nagle wait of what is queued.
@@ -220,9 +230,15 @@ impl Sockets {
             let Some(messages) = self.receive_messages(connection, max) else {
                 return Some(None);
             };
-            let over = messages.is_empty()
-                && self.state(connection) != Some(ConnectionState::Connected)
-                && self.state(connection) != Some(ConnectionState::Connecting);
+            let lives = matches!(
+                self.state(connection),
+                Some(
+                    ConnectionState::Connecting
+                        | ConnectionState::FindingRoute
+                        | ConnectionState::Connected
+                )
+            );
+            let over = messages.is_empty() && !lives;
             (over || !messages.is_empty()).then_some(Some(messages))
         });
         messages.unwrap_or(Some(Vec::new()))
@@ -271,24 +287,26 @@ impl Sockets {
     ) -> Result<(), LanesError> {
         let slot = self.core.slot(connection).ok_or(LanesError::NoSuchConnection)?;
         let mut state = slot.lock();
-        match &mut state.machine {
+        let machine = match &mut state.machine {
             Machine::Pipe(pipe) => {
                 let sound = (1..=MAX_LANES).contains(&lanes.len())
                     && lanes.iter().all(|lane| lane.weight > 0);
-                (sound && pipe.configure_lanes(lanes.len()))
+                return (sound && pipe.configure_lanes(lanes.len()))
                     .then_some(())
-                    .ok_or(LanesError::Invalid)
+                    .ok_or(LanesError::Invalid);
             }
-            Machine::Udp(machine) => match machine.state() {
-                ConnectionState::Connecting
-                | ConnectionState::FindingRoute
-                | ConnectionState::Connected => {
-                    machine.configure_lanes(lanes).map_err(|_: LaneError| LanesError::Invalid)
-                }
-                ConnectionState::ClosedByPeer
-                | ConnectionState::ProblemDetectedLocally
-                | ConnectionState::None => Err(LanesError::Ended),
-            },
+            Machine::Udp(machine) => machine,
+            Machine::Peer(peer) => peer.connection_mut(),
+        };
+        match machine.state() {
+            ConnectionState::Connecting
+            | ConnectionState::FindingRoute
+            | ConnectionState::Connected => {
+                machine.configure_lanes(lanes).map_err(|_: LaneError| LanesError::Invalid)
+            }
+            ConnectionState::ClosedByPeer
+            | ConnectionState::ProblemDetectedLocally
+            | ConnectionState::None => Err(LanesError::Ended),
         }
     }
 }

@@ -9,7 +9,6 @@ mod hub_signals;
 mod info;
 mod messages;
 mod pair;
-mod rendezvous;
 
 pub use self::{config::ScopeObject, info::MAX_NAME_BYTES};
 
@@ -29,8 +28,11 @@ use crate::{
     handle::{HandleKind, HandleTable},
     hub::HubClient,
     io::{Clock, Poller},
+    messages::SessionTable,
     options::Options,
+    p2p::Directory,
     service::Services,
+    signaling::SignalingMaker,
     slot::Machine,
     worker::WorkerHandle,
 };
@@ -85,7 +87,13 @@ impl Sockets {
                 hub.is_some(),
             )),
             expiry: ExpiryWatch::default(),
+<<<<<<< HEAD
             hub,
+=======
+            peers: Directory::default(),
+            messages: SessionTable::default(),
+            signaling_maker: RwLock::default(),
+>>>>>>> main
             workers,
             links: Mutex::default(),
         });
@@ -106,6 +114,13 @@ impl Sockets {
     #[doc(alias = "SteamNetworkingSockets_Poll")]
     pub fn poll(&self, max_wait: Duration) {
         self.running.services.poll(&self.core, max_wait);
+    }
+
+    /// Says how connections by identity are signaled for which the application gives no channel;
+    /// `None`: by the hub.
+    #[doc(alias = "SetGlobalCallback_CreateConnectionSignaling")]
+    pub fn set_signaling_maker(&self, make: Option<SignalingMaker>) {
+        *self.core.signaling_maker.write().unwrap_or_else(PoisonError::into_inner) = make;
     }
 
     /// The next event, if one waits.
@@ -157,13 +172,11 @@ impl Drop for Running {
                 debug: "The library was shut down",
                 linger: false,
             };
-            let pipe = match &slot.lock().machine {
-                Machine::Pipe(pipe) => Some(pipe.clone()),
-                Machine::Udp(_) => None,
-            };
-            match pipe {
-                Some(pipe) => drop(pipe.close(EndReason::APP_EXCEPTION_MAX, goodbye.debug)),
-                None => drop(self.core.drive(&slot, |machine, now| machine.close(now, goodbye))),
+            if self.core.drive_machine(&slot, |machine, now| machine.close(now, goodbye)) {
+                continue;
+            }
+            if let Machine::Pipe(pipe) = &slot.lock().machine {
+                drop(pipe.clone().close(EndReason::APP_EXCEPTION_MAX, goodbye.debug));
             }
         }
     }

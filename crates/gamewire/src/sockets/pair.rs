@@ -63,6 +63,7 @@ impl Sockets {
                     handle: ConnectionHandle::from_raw(raw.get())?,
                     listen_socket: None,
                     link: None,
+                    peer_side: None,
                     options,
                     machine: Machine::Pipe(end.clone()),
                     peer: peer.unwrap_or_else(Identity::localhost),
@@ -151,6 +152,7 @@ impl Sockets {
                 handle: ConnectionHandle::from_raw(raw.get())?,
                 listen_socket: None,
                 link: Some(half.link.clone()),
+                peer_side: None,
                 options: half.options.clone(),
                 machine: Machine::Udp(Box::new(machine)),
                 peer: match peer {
@@ -163,7 +165,7 @@ impl Sockets {
         let key = ConnectionKey(slot.handle.to_raw());
         half.endpoint.insert_initiator(key, half.local_id, remote);
         let Half { link, endpoint, .. } = half;
-        link.worker.bind(Binding { link: link.clone(), endpoint, listener: None });
+        link.worker.bind(Binding::of_endpoint(link.clone(), endpoint));
         self.core.drive(&slot, |_, _| ());
         Ok(slot.handle)
     }

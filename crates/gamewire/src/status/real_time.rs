@@ -133,20 +133,21 @@ impl RealTimeStatus {
         now: Time,
         lanes: usize,
     ) -> Option<(Self, Vec<LaneStatus>)> {
-        match &mut state.machine {
-            Machine::Udp(machine) => {
-                if lanes > machine.lane_count() {
-                    return None;
-                }
-                let lanes = (0..u16::try_from(lanes).ok()?).map(|lane| machine.lane_status(lane));
-                let lanes = lanes.map(|lane| lane.map(LaneStatus::from)).collect::<Option<_>>()?;
-                Some((machine.real_time(now).into(), lanes))
-            }
+        let machine = match &mut state.machine {
+            Machine::Udp(machine) => machine,
+            Machine::Peer(peer) => peer.connection_mut(),
             Machine::Pipe(pipe) => {
                 let known = lanes <= pipe.lanes();
-                known.then(|| (Self::of_pipe(pipe.state()), vec![LaneStatus::default(); lanes]))
+                return known
+                    .then(|| (Self::of_pipe(pipe.state()), vec![LaneStatus::default(); lanes]));
             }
+        };
+        if lanes > machine.lane_count() {
+            return None;
         }
+        let lanes = (0..u16::try_from(lanes).ok()?).map(|lane| machine.lane_status(lane));
+        let lanes = lanes.map(|lane| lane.map(LaneStatus::from)).collect::<Option<_>>()?;
+        Some((machine.real_time(now).into(), lanes))
     }
 
     /// Within the process nothing takes time, gets lost or waits.

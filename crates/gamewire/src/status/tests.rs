@@ -42,6 +42,7 @@ fn slot(machine: Machine, options: Arc<ScopeValues>, peer: Identity) -> Slot {
         handle: ConnectionHandle::from_raw(0x1_0007).unwrap(),
         listen_socket: ListenSocketHandle::from_raw(5),
         link: None,
+        peer_side: None,
         options,
         machine,
         peer,

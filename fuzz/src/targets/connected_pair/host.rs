@@ -53,6 +53,7 @@ impl Options {
             buffer_bytes: if small { 2048 + usize::from(input.u16()) } else { 1 << 20 },
             window_bytes: None,
             buffer_messages: if small { 1 + input.below(64) } else { 1000 },
+            window_messages: None,
             max_message_bytes: MAX_MESSAGE,
             max_segments_per_packet: if small { 8 } else { 1300 },
             out_of_order_window: Duration::from_micros(if bits & 8 == 0 { 1000 } else { 0 }),

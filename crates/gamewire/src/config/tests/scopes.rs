@@ -132,10 +132,14 @@ fn the_defaults_are_those_of_the_machines() {
     let mut expected = ConnectionConfig::default();
     // Peers that keep to a window may fill a larger one, unless the application chose.
     expected.receive.window_bytes = Some(4 << 20);
+    expected.receive.window_messages = Some(32 << 10);
     assert_eq!(connection.connection_config(false), expected);
     set(&connection, ConfigId::RecvBufferSize, 2 << 20);
     assert_eq!(connection.connection_config(false).receive.window(), 2 << 20);
     connection.set(ConfigId::RecvBufferSize, None).unwrap();
+    set(&connection, ConfigId::RecvBufferMessages, 50);
+    assert_eq!(connection.connection_config(false).receive.with_window().buffer_messages, 50);
+    connection.set(ConfigId::RecvBufferMessages, None).unwrap();
     assert_eq!(listen.accept_limits(), AcceptLimits::default());
     assert_eq!(global.fake_network_config(), FakeNetworkConfig::default());
     assert_eq!(connection.status_callback(), 0);
