@@ -10,8 +10,9 @@ const OUTPUTS: [(&str, &str); 2] = [
     ("gamewire.wire.rs", "crates/gamewire-wire/src/messages/generated.rs"),
     ("gamewire.wire.relay.rs", "crates/gamewire-wire/src/messages/relay/generated.rs"),
 ];
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "certs.proto",
+    "hub.proto",
     "relay_auth.proto",
     "relay_p2p.proto",
     "relay_ping.proto",

@@ -93,6 +93,275 @@ pub struct CertificateRequest {
     #[prost(message, optional, tag = "1")]
     pub cert: ::core::option::Option<Certificate>,
 }
+/// From the client to the hub.
+#[allow(missing_docs)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HubRequest {
+    #[prost(oneof = "hub_request::Body", tags = "1, 2, 3")]
+    pub body: ::core::option::Option<hub_request::Body>,
+}
+/// Nested message and enum types in `HubRequest`.
+pub mod hub_request {
+    #[allow(missing_docs)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Body {
+        #[prost(message, tag = "1")]
+        Login(super::HubLogin),
+        #[prost(message, tag = "2")]
+        Signal(super::HubSignal),
+        #[prost(message, tag = "3")]
+        Certificate(super::HubCertificateCall),
+    }
+}
+/// From the hub to the client.
+#[allow(missing_docs)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HubEvent {
+    #[prost(oneof = "hub_event::Body", tags = "1, 2, 3, 4, 5, 6")]
+    pub body: ::core::option::Option<hub_event::Body>,
+}
+/// Nested message and enum types in `HubEvent`.
+pub mod hub_event {
+    #[allow(missing_docs)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Body {
+        #[prost(message, tag = "1")]
+        Challenge(super::HubChallenge),
+        #[prost(message, tag = "2")]
+        Login(super::HubLoginResult),
+        #[prost(message, tag = "3")]
+        Signal(super::HubSignal),
+        #[prost(message, tag = "4")]
+        Certificate(super::HubCertificateResult),
+        #[prost(message, tag = "5")]
+        Throttled(super::HubThrottled),
+        #[prost(message, tag = "6")]
+        GoAway(super::HubGoAway),
+    }
+}
+#[allow(missing_docs)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HubChallenge {
+    #[prost(uint32, optional, tag = "1")]
+    pub protocol_version: ::core::option::Option<u32>,
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub nonce: ::core::option::Option<::prost::bytes::Bytes>,
+}
+#[allow(missing_docs)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HubLogin {
+    #[prost(uint32, optional, tag = "1")]
+    pub protocol_version: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "2")]
+    pub app_id: ::core::option::Option<u32>,
+    /// By certificate: the signature is over `hub::login_context`.
+    #[prost(message, optional, tag = "3")]
+    pub cert: ::core::option::Option<CertificateSigned>,
+    #[prost(bytes = "bytes", optional, tag = "4")]
+    pub signature: ::core::option::Option<::prost::bytes::Bytes>,
+    /// The authority part of the URL that the client dialed, without a port: what it signed.
+    #[prost(string, optional, tag = "5")]
+    pub hub_name: ::core::option::Option<::prost::alloc::string::String>,
+    /// By a ticket of the game's own backend.
+    #[prost(bytes = "bytes", optional, tag = "6")]
+    pub ticket: ::core::option::Option<::prost::bytes::Bytes>,
+    /// By mere claim: development mode only.
+    #[prost(string, optional, tag = "7")]
+    pub identity: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[allow(missing_docs)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HubLoginResult {
+    #[prost(enumeration = "hub_login_result::Status", optional, tag = "1")]
+    pub status: ::core::option::Option<i32>,
+    #[prost(string, optional, tag = "2")]
+    pub message: ::core::option::Option<::prost::alloc::string::String>,
+    /// Who the client now is.
+    #[prost(string, optional, tag = "3")]
+    pub identity: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(bool, optional, tag = "4")]
+    pub issues_certificates: ::core::option::Option<bool>,
+    /// The hub ends connections on which nothing came for so long.
+    #[prost(uint32, optional, tag = "5")]
+    pub idle_timeout_ms: ::core::option::Option<u32>,
+}
+/// Nested message and enum types in `HubLoginResult`.
+pub mod hub_login_result {
+    #[allow(missing_docs)]
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Status {
+        Ok = 1,
+        /// Neither certificate nor ticket, and claims are not taken.
+        AuthenticationRequired = 2,
+        /// The certificate, its signature or the ticket is not believed.
+        Refused = 3,
+        /// The hub does not serve this application.
+        UnknownApp = 4,
+        UnsupportedVersion = 5,
+        /// Too many connections or logins; later it may work.
+        Busy = 6,
+    }
+    impl Status {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Ok => "OK",
+                Self::AuthenticationRequired => "AUTHENTICATION_REQUIRED",
+                Self::Refused => "REFUSED",
+                Self::UnknownApp => "UNKNOWN_APP",
+                Self::UnsupportedVersion => "UNSUPPORTED_VERSION",
+                Self::Busy => "BUSY",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "OK" => Some(Self::Ok),
+                "AUTHENTICATION_REQUIRED" => Some(Self::AuthenticationRequired),
+                "REFUSED" => Some(Self::Refused),
+                "UNKNOWN_APP" => Some(Self::UnknownApp),
+                "UNSUPPORTED_VERSION" => Some(Self::UnsupportedVersion),
+                "BUSY" => Some(Self::Busy),
+                _ => None,
+            }
+        }
+    }
+}
+/// The hub sets `from_identity`, whatever the client wrote.
+#[allow(missing_docs)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HubSignal {
+    #[prost(string, optional, tag = "1")]
+    pub to_identity: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "2")]
+    pub from_identity: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    pub payload: ::core::option::Option<::prost::bytes::Bytes>,
+}
+#[allow(missing_docs)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HubCertificateCall {
+    #[prost(uint32, optional, tag = "1")]
+    pub request_id: ::core::option::Option<u32>,
+    /// A serialized CertificateRequest.
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub request: ::core::option::Option<::prost::bytes::Bytes>,
+    /// Over HTTP only: who asks. The signature is over `hub::certificate_context`.
+    #[prost(message, optional, tag = "3")]
+    pub login: ::core::option::Option<HubLogin>,
+    #[prost(fixed64, optional, tag = "4")]
+    pub time_unix: ::core::option::Option<u64>,
+}
+#[allow(missing_docs)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HubCertificateResult {
+    #[prost(uint32, optional, tag = "1")]
+    pub request_id: ::core::option::Option<u32>,
+    #[prost(enumeration = "hub_certificate_result::Status", optional, tag = "2")]
+    pub status: ::core::option::Option<i32>,
+    #[prost(string, optional, tag = "3")]
+    pub message: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(message, optional, tag = "4")]
+    pub cert: ::core::option::Option<CertificateSigned>,
+}
+/// Nested message and enum types in `HubCertificateResult`.
+pub mod hub_certificate_result {
+    #[allow(missing_docs)]
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Status {
+        Ok = 1,
+        /// This hub has no authority.
+        NotAvailable = 2,
+        /// The request asks for what the user may not have.
+        Refused = 3,
+        Busy = 4,
+    }
+    impl Status {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Ok => "OK",
+                Self::NotAvailable => "NOT_AVAILABLE",
+                Self::Refused => "REFUSED",
+                Self::Busy => "BUSY",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "OK" => Some(Self::Ok),
+                "NOT_AVAILABLE" => Some(Self::NotAvailable),
+                "REFUSED" => Some(Self::Refused),
+                "BUSY" => Some(Self::Busy),
+                _ => None,
+            }
+        }
+    }
+}
+/// Some requests were dropped because of a limit.
+#[allow(missing_docs)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HubThrottled {
+    #[prost(uint32, optional, tag = "1")]
+    pub dropped: ::core::option::Option<u32>,
+}
+/// The hub will close: come again, to whoever answers then.
+#[allow(missing_docs)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HubGoAway {
+    #[prost(uint32, optional, tag = "1")]
+    pub reconnect_within_ms: ::core::option::Option<u32>,
+}
+/// What a game's backend signs for a player (a ticket).
+#[allow(missing_docs)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HubTicket {
+    #[prost(string, optional, tag = "1")]
+    pub identity: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(uint32, optional, tag = "2")]
+    pub app_id: ::core::option::Option<u32>,
+    #[prost(fixed64, optional, tag = "3")]
+    pub time_expiry: ::core::option::Option<u64>,
+}
+#[allow(missing_docs)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HubTicketSigned {
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    pub ticket: ::core::option::Option<::prost::bytes::Bytes>,
+    #[prost(fixed64, optional, tag = "2")]
+    pub key_id: ::core::option::Option<u64>,
+    /// Over `hub::ticket_context`.
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    pub signature: ::core::option::Option<::prost::bytes::Bytes>,
+}
 #[allow(missing_docs)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SessionCryptInfo {
