@@ -168,11 +168,8 @@ fn exchange(
     connection: ConnectionHandle,
     args: &PingArgs,
 ) -> anyhow::Result<Tally> {
-    let flags = if args.unreliable {
-        SendFlags::UNRELIABLE_NO_NAGLE
-    } else {
-        SendFlags::RELIABLE_NO_NAGLE
-    };
+    let flags =
+        if args.unreliable { SendFlags::UNRELIABLE_NO_NAGLE } else { SendFlags::RELIABLE_NO_NAGLE };
     let mut tally = Tally { sent: 0, received: 0, round_trips: Quantiles::default() };
     let mut out: HashMap<u64, Instant> = HashMap::new();
     let mut payload = vec![0; args.size];

@@ -120,9 +120,8 @@ pub(crate) struct Route {
 pub(crate) fn route(sockets: &Sockets, connection: ConnectionHandle) -> Route {
     let status = sockets.detailed_connection_status(connection);
     let address = status.as_ref().and_then(|status| status.info.address_remote);
-    let relayed = status
-        .as_ref()
-        .is_some_and(|status| status.info.flags.contains(ConnectionFlags::RELAYED));
+    let relayed =
+        status.as_ref().is_some_and(|status| status.info.flags.contains(ConnectionFlags::RELAYED));
     let found = status.and_then(|status| status.route).and_then(|route| route.kind);
     Route {
         kind: if relayed { "relay" } else { "direct" },
