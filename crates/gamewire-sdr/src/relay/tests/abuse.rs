@@ -315,6 +315,9 @@ fn the_shortest_of_every_message_is_answered_with_less() {
             id::NO_CONNECTION,
             &NoConnection { from_connection_id: connection_id, ..Default::default() },
         ),
+        // Of a server without a session: its id and flags, or nothing at all.
+        vec![id::STATS, 0x50, 7],
+        vec![id::CONNECTION_CLOSED, 0x30, 7],
         data(DataKind::ClientHosted, 1, 1, b""),
         data(DataKind::ClientP2p, 1, 1, b""),
         data(DataKind::Server, 1, 1, b""),
