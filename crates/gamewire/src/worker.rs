@@ -506,10 +506,11 @@ impl Worker {
     fn next_deadline(&mut self, core: &Core) -> Option<Time> {
         let now = core.clock.now();
         let expiry = core.watch_expiry(now, crate::clock::unix_seconds());
+        let sessions = core.watch_sessions(now);
         if !self.unfinished.is_empty() {
             return Some(now);
         }
-        self.timers.next_deadline().into_iter().chain(expiry).min()
+        self.timers.next_deadline().into_iter().chain(expiry).chain(sessions).min()
     }
 
     fn wait(&mut self, core: &Core, deadline: Option<Time>) -> std::io::Result<()> {
