@@ -174,7 +174,8 @@ impl Network {
         run(None, "ip link set gwmid up")?;
         run(Some(near), &format!("ip addr add {CLIENT_ADDRESS} dev gwnear"))?;
         run(Some(near), "ip link set gwnear up")?;
-        run(Some(near), &format!("ip route add default via {ROUTER_TO_CLIENT}"))?;
+        // For TCP; the machine's own default may be anything.
+        run(Some(near), &format!("ip route add default via {ROUTER_TO_CLIENT} congctl cubic"))?;
         std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("ip_forward")?;
         let (mbit, limit) = (path.mbit, path.queue_bytes());
         run(

@@ -11,16 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::{
+    network::SERVER_IP,
+    record::{Seen, now_us},
+};
 use anyhow::{Context as _, bail, ensure};
 use gamewire::{
     Config, ConnectionHandle, ConnectionState, Event, LaneConfig, Options, Outgoing, SendError,
     SendFlags, Sockets,
-};
-use socket2::SockRef;
-
-use super::{
-    network::SERVER_IP,
-    record::{Seen, now_us},
 };
 
 const PORT: u16 = 27_015;
@@ -144,8 +142,6 @@ pub fn load(load: Load) -> anyhow::Result<()> {
     if let Some(seconds) = load.tcp_first {
         let over = over.clone();
         let stream = TcpStream::connect_timeout(&address(TCP_PORT), PATIENCE)?;
-        // The machine's default may be anything.
-        SockRef::from(&stream).set_tcp_congestion(b"cubic").context("no cubic")?;
         thread::spawn(move || send_tcp(stream, &over));
         thread::sleep(Duration::from_secs(seconds));
     }
