@@ -40,12 +40,7 @@ pub fn login_context(nonce: &[u8], hub_name: &str, app_id: u32) -> Vec<u8> {
 }
 
 /// What a client signs to renew its certificate over HTTP at `time_unix`.
-pub fn certificate_context(
-    request: &[u8],
-    time_unix: u64,
-    hub_name: &str,
-    app_id: u32,
-) -> Vec<u8> {
+pub fn certificate_context(request: &[u8], time_unix: u64, hub_name: &str, app_id: u32) -> Vec<u8> {
     let (time, app_id) = (time_unix.to_le_bytes(), app_id.to_le_bytes());
     concat(&[CERTIFICATE, request, &time, hub_name.as_bytes(), &app_id])
 }

@@ -62,14 +62,11 @@ pub(crate) struct Core {
     pub(crate) interface: Arc<ScopeValues>,
     pub(crate) auth: RwLock<Authentication>,
     pub(crate) expiry: ExpiryWatch,
-<<<<<<< HEAD
     /// `None`: none is configured.
     pub(crate) hub: Option<Arc<HubClient>>,
-=======
     pub(crate) peers: Directory,
     pub(crate) messages: SessionTable,
     pub(crate) signaling_maker: RwLock<Option<SignalingMaker>>,
->>>>>>> main
     pub(crate) workers: Vec<Arc<WorkerHandle>>,
     pub(crate) links: Mutex<Vec<std::sync::Weak<Link>>>,
 }

@@ -21,16 +21,12 @@ pub struct Options {
     /// The hub where peers find each other by identity and where certificates come from, as a
     /// `wss://` URL. Nothing connects to it before it is needed.
     pub hub: Option<String>,
-<<<<<<< HEAD
     /// Certificates that the hub's TLS certificate must come from, PEM; `None`: the system's.
     pub hub_roots: Option<String>,
     /// A ticket of the game's own backend, to log in at the hub with while there is no certificate.
     pub hub_ticket: Option<Vec<u8>>,
-    /// Service threads; connections and listen sockets are spread over them. At least 1.
-=======
     /// Service threads; at least 1. Connections are spread over them, those of one listen socket
     /// too, and each stays with one thread (on Linux; elsewhere a listen socket has one thread).
->>>>>>> main
     pub service_threads: usize,
     /// The application does the service threads' work by calling [`crate::Sockets::poll`]. Best
     /// with one service thread.

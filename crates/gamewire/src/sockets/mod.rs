@@ -87,13 +87,10 @@ impl Sockets {
                 hub.is_some(),
             )),
             expiry: ExpiryWatch::default(),
-<<<<<<< HEAD
             hub,
-=======
             peers: Directory::default(),
             messages: SessionTable::default(),
             signaling_maker: RwLock::default(),
->>>>>>> main
             workers,
             links: Mutex::default(),
         });
