@@ -1,5 +1,5 @@
 use gamewire_crypto::SeededEntropy;
-use gamewire_wire::messages::{HubChallenge, HubGoAway};
+use gamewire_wire::messages::hub::{HubChallenge, HubGoAway};
 
 use super::*;
 
