@@ -6,7 +6,7 @@ use gamewire_crypto::{
 };
 use gamewire_wire::{
     Identity, hub,
-    messages::{HubLogin, hub_login_result::Status},
+    messages::hub::{HubLogin, hub_login_result::Status},
 };
 
 use super::{

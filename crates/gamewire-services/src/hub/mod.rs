@@ -29,7 +29,7 @@ use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 
 use bytes::Bytes;
 use gamewire_crypto::{SigningKey, SystemEntropy, VerifyingKey};
-use gamewire_wire::messages::{HubGoAway, hub_event};
+use gamewire_wire::messages::hub::{HubGoAway, hub_event};
 use tokio::{
     net::{TcpListener, UdpSocket},
     sync::{mpsc, oneshot},

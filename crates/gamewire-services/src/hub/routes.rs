@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use gamewire_wire::{hub, messages::HubCertificateCall};
+use gamewire_wire::{hub, messages::hub::HubCertificateCall};
 use prost::Message as _;
 
 use super::{
@@ -113,9 +113,9 @@ async fn certificate(
 }
 
 const fn status_code(
-    status: gamewire_wire::messages::hub_certificate_result::Status,
+    status: gamewire_wire::messages::hub::hub_certificate_result::Status,
 ) -> StatusCode {
-    use gamewire_wire::messages::hub_certificate_result::Status;
+    use gamewire_wire::messages::hub::hub_certificate_result::Status;
     match status {
         Status::Ok => StatusCode::OK,
         Status::NotAvailable => StatusCode::NOT_FOUND,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use gamewire_crypto::{Entropy as _, SystemEntropy};
 use gamewire_wire::{
     hub,
-    messages::{
+    messages::hub::{
         HubCertificateCall, HubCertificateResult, HubChallenge, HubLogin, HubLoginResult,
         HubRequest, HubThrottled, hub_certificate_result, hub_event, hub_login_result, hub_request,
     },

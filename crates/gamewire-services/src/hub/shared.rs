@@ -10,9 +10,8 @@ use bytes::Bytes;
 use gamewire_crypto::TrustStore;
 use gamewire_wire::{
     Identity, hub,
-    messages::{
-        CertificateSigned, HubEvent, HubSignal, hub_certificate_result::Status, hub_event::Body,
-    },
+    messages::CertificateSigned,
+    messages::hub::{HubEvent, HubSignal, hub_certificate_result::Status, hub_event::Body},
 };
 use prost::Message as _;
 use tokio::sync::watch;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use gamewire_crypto::{SigningKey, VerifyingKey};
 use gamewire_wire::{
     Identity, hub,
-    messages::{HubTicket, HubTicketSigned},
+    messages::hub::{HubTicket, HubTicketSigned},
 };
 use prost::Message as _;
 

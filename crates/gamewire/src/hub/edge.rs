@@ -9,7 +9,7 @@ use std::{
 
 use gamewire_crypto::SystemEntropy;
 use gamewire_proto::Time;
-use gamewire_wire::{hub, messages::HubLogin};
+use gamewire_wire::{hub, messages::hub::HubLogin};
 use mio::net::TcpStream;
 use rustls::ClientConfig;
 

@@ -14,10 +14,10 @@ use gamewire_crypto::Entropy;
 use gamewire_proto::Time;
 use gamewire_wire::{
     Identity, hub,
-    messages::{
-        CertificateSigned, HubCertificateCall, HubCertificateResult, HubEvent, HubLogin,
-        HubLoginResult, HubRequest, HubSignal, hub_certificate_result, hub_event, hub_login_result,
-        hub_request,
+    messages::CertificateSigned,
+    messages::hub::{
+        HubCertificateCall, HubCertificateResult, HubEvent, HubLogin, HubLoginResult, HubRequest,
+        HubSignal, hub_certificate_result, hub_event, hub_login_result, hub_request,
     },
 };
 use prost::Message as _;
@@ -364,7 +364,7 @@ impl Machine {
         self.events.push_back(Event::Certificate(answer));
     }
 
-    fn handle_go_away(&mut self, now: Time, go_away: &gamewire_wire::messages::HubGoAway) {
+    fn handle_go_away(&mut self, now: Time, go_away: &gamewire_wire::messages::hub::HubGoAway) {
         let within = Duration::from_millis(go_away.reconnect_within_ms().into()).min(MAX_GO_AWAY);
         let after = self.share_of(within);
         if let State::Online(online) = &mut self.state {

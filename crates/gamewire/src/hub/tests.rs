@@ -36,7 +36,6 @@ fn wait(what: &str, mut until: impl FnMut() -> bool) {
     while !until() {
         assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
         std::thread::yield_now();
-        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -1,5 +1,5 @@
 use gamewire_crypto::SeededEntropy;
-use gamewire_wire::messages::{HubChallenge, HubGoAway};
+use gamewire_wire::messages::hub::{HubChallenge, HubGoAway};
 
 use super::*;
 
@@ -279,7 +279,7 @@ fn random_input_does_no_harm() {
         entropy.fill(&mut bytes);
         match entropy.next_u32() % 12 {
             0 => machine.want(at(now)),
-            1 => machine.credentials_changed(at(now), bytes.len() % 2 == 0),
+            1 => machine.credentials_changed(at(now), bytes.len().is_multiple_of(2)),
             2 => drop(machine.send_signal(at(now), &alice(), &bytes)),
             3 => machine.request_certificate(at(now), bytes),
             4 => machine.log_in(HubLogin::default()),
