@@ -81,7 +81,7 @@ fn sources() -> anyhow::Result<Vec<PathBuf>> {
         .map(|entry| Ok(entry?.path()))
         .collect::<anyhow::Result<_>>()?;
     flat.sort_by_key(|path| rank(path));
-    flat.retain(|path| path.file_name().is_some_and(|name| name != "mod.rs"));
+    flat.retain(|path| path.is_file() && !path.ends_with("mod.rs"));
     let (types, functions) = SOURCES.split_at(SOURCES.len() - 1);
     let own = |names: &[&str]| names.iter().map(|name| folder.join(name)).collect::<Vec<_>>();
     Ok([own(types), flat, own(functions)].concat())

@@ -289,7 +289,8 @@ enum {
     // Bytes of messages that are unread or not yet whole; beyond it packets are dropped
     // unacknowledged. Between Gamewire peers it is the receive window, 4 MiB if not set.
     k_ESteamNetworkingConfig_RecvBufferSize = 47,
-    // Messages that are unread; beyond it packets are dropped unacknowledged.
+    // Messages that are unread; beyond it packets are dropped unacknowledged. Between Gamewire
+    // peers 32768 if not set.
     k_ESteamNetworkingConfig_RecvBufferMessages = 48,
     // Largest message accepted; a larger reliable one ends the connection.
     k_ESteamNetworkingConfig_RecvMaxMessageSize = 49,
@@ -587,6 +588,96 @@ typedef struct SteamRelayNetworkStatus_t {
 // Called with a callback struct.
 typedef void (*FnSteamRelayNetworkStatusChanged)(struct SteamRelayNetworkStatus_t*);
 
+// Takes a line of debug output.
+typedef void (*FSteamNetworkingSocketsDebugOutput)(ESteamNetworkingSocketsDebugOutputType,
+                                                   const char*);
+
+// Where a hosted server is reached by relays.
+typedef struct SteamDatagramHostedAddress {
+    // Bytes of `m_data` that count.
+    int m_cbSize;
+    // The address, to be passed on unread.
+    char m_data[128];
+} SteamDatagramHostedAddress;
+
+// The value of an extra field of a ticket; which one, `m_eType` says.
+typedef union SteamDatagramRelayAuthTicket_ExtraFieldValue {
+    // Text with its NUL.
+    char m_szStringValue[128];
+    // A number that is small as a rule.
+    int64_t m_nIntValue;
+    // A number that is large as a rule.
+    uint64_t m_nFixed64Value;
+} SteamDatagramRelayAuthTicket_ExtraFieldValue;
+
+// A named value in a ticket.
+#pragma pack(push, 4)
+typedef struct SteamDatagramRelayAuthTicket_ExtraField {
+    // 0: text, 1: a number, 2: a large number.
+    int m_eType;
+    // Its name with its NUL.
+    char m_szName[28];
+    // Its value.
+    union SteamDatagramRelayAuthTicket_ExtraFieldValue m_value;
+} SteamDatagramRelayAuthTicket_ExtraField;
+#pragma pack(pop)
+
+// Permission for a client to reach a hosted server.
+#pragma pack(push, 4)
+typedef struct SteamDatagramRelayAuthTicket {
+    // The server.
+    SteamNetworkingIdentity m_identityGameserver;
+    // The client.
+    SteamNetworkingIdentity m_identityAuthorizedClient;
+    // The client's address in host order; 0: any.
+    uint32_t m_unPublicIP;
+    // When it ends, in Unix seconds.
+    uint32_t m_rtimeTicketExpiry;
+    // Where the server is; not in tickets that clients parse.
+    struct SteamDatagramHostedAddress m_routing;
+    // The client's app.
+    uint32_t m_nAppID;
+    // The only virtual port that it is good for; -1: any.
+    int m_nRestrictToVirtualPort;
+    // How many extra fields count.
+    int m_nExtraFields;
+    // Extra fields, for analytics and to ask relays for something.
+    struct SteamDatagramRelayAuthTicket_ExtraField m_vecExtraFields[16];
+} SteamDatagramRelayAuthTicket;
+#pragma pack(pop)
+
+// A certificate or ticket, signed.
+typedef struct SteamDatagramSignedBlob {
+    // Bytes of `m_blob` that count.
+    int m_sz;
+    // The bytes.
+    uint8_t m_blob[2048];
+} SteamDatagramSignedBlob;
+
+// What a hosted server tells its game coordinator.
+#pragma pack(push, 4)
+typedef struct SteamDatagramGameCoordinatorServerLogin {
+    // The server.
+    SteamNetworkingIdentity m_identity;
+    // Where it is; for tickets, not for clients.
+    struct SteamDatagramHostedAddress m_routing;
+    // Its app.
+    uint32_t m_nAppID;
+    // When it logged in, in Unix seconds.
+    uint32_t m_rtime;
+    // Bytes of `m_appData` that count.
+    int m_cbAppData;
+    // What the application adds.
+    char m_appData[2048];
+} SteamDatagramGameCoordinatorServerLogin;
+#pragma pack(pop)
+
+// Pings to the relays nearby, only for this process.
+typedef struct SteamNetworkPingLocation_t {
+    // The library's own.
+    uint8_t m_data[512];
+} SteamNetworkPingLocation_t;
+
 // What a call came to.
 typedef int EResult;
 
@@ -624,14 +715,6 @@ typedef struct SteamNetworkingMessage_t {
     // Nothing.
     uint16_t _pad1__;
 } SteamNetworkingMessage_t;
-
-// Where a hosted server is reached by relays.
-typedef struct SteamDatagramHostedAddress {
-    // Bytes of `m_data` that count.
-    int m_cbSize;
-    // The address, to be passed on unread.
-    char m_data[128];
-} SteamDatagramHostedAddress;
 
 // How a connection does at this moment.
 #pragma pack(push, 4)
@@ -750,16 +833,6 @@ typedef void (*FSteamNetworkingCustomSignalingRecvContext_SendRejectionSignal)(v
                                                                                const void*,
                                                                                int);
 
-// A ticket; read by the coordinator functions only.
-typedef struct SteamDatagramRelayAuthTicket {
-    uint32_t opaque[746];
-} SteamDatagramRelayAuthTicket;
-
-// The login of a hosted server; read by the coordinator functions only.
-typedef struct SteamDatagramGameCoordinatorServerLogin {
-    uint32_t opaque[582];
-} SteamDatagramGameCoordinatorServerLogin;
-
 // A fake address that was asked for.
 #pragma pack(push, 4)
 typedef struct SteamNetworkingFakeIPResult_t {
@@ -776,16 +849,6 @@ typedef struct SteamNetworkingFakeIPResult_t {
 
 // What kind of fake address an address is.
 typedef int ESteamNetworkingFakeIPType;
-
-// Pings to the relays nearby, only for this process.
-typedef struct SteamNetworkPingLocation_t {
-    // The library's own.
-    uint8_t m_data[512];
-} SteamNetworkPingLocation_t;
-
-// Takes a line of debug output.
-typedef void (*FSteamNetworkingSocketsDebugOutput)(ESteamNetworkingSocketsDebugOutputType,
-                                                   const char*);
 
 // A connection has room again after it refused a message; for `Gamewire_SetWritableCallback`.
 typedef struct GamewireConnectionWritable_t {
@@ -974,6 +1037,83 @@ bool SteamAPI_ISteamNetworkingUtils_SetGlobalCallback_SteamRelayNetworkStatusCha
     ISteamNetworkingUtils *self,
     FnSteamRelayNetworkStatusChanged fnCallback);
 
+// Begins the use of the coordinator's functions. With `bInsecureDevMode` nearly every failed check
+// is only a warning: never in production.
+void SteamDatagram_GameCoordinator_Init(
+    bool bInsecureDevMode,
+    FSteamNetworkingSocketsDebugOutput fnDebugOutput);
+
+// Where to fetch the network config: from the hub of `Gamewire_SetHub` or `GAMEWIRE_HUB`, else
+// nowhere, which is empty text. The text stays valid until the next call.
+const char *SteamDatagram_GameCoordinator_GetNetworkConfigURL(uint32_t nAppID);
+
+// Takes a network config into use: needed before tickets and logins, to be refreshed hourly.
+// Pointers: Null or that many bytes; null or room for a message.
+bool SteamDatagram_GameCoordinator_SetNetworkConfig(
+    const void *pData,
+    size_t cbData,
+    SteamNetworkingErrMsg *errMsg);
+
+// Takes a network config into use for this process as client or hosted server, where it does not
+// come from a hub: which PoPs and relays there are.
+// Pointers: Null or that many bytes; null or room for a message.
+bool SteamDatagram_SetNetworkConfig(
+    const void *pData,
+    size_t cbData,
+    SteamNetworkingErrMsg *errMsg);
+
+// Steam's own name for its networks; there is one network here, so nothing happens.
+void SteamDatagram_GameCoordinator_SetUniverse(int eUniverse);
+
+// Takes the key to sign with, an OpenSSH private key without a passphrase. Wipes the caller's bytes,
+// whatever comes of it.
+// Pointers: Null or that many bytes; null or room for a message.
+bool SteamDatagram_SetPrivateKey_Ed25519(
+    void *pchPrivateKey,
+    size_t cbPrivateKey,
+    SteamNetworkingErrMsg *errMsg);
+
+// Signs a ticket, its address encrypted to the relays.
+// Pointers: Null or the ticket; null or room for the blob; null or room for a message.
+bool SteamDatagram_SerializeAndSignTicket(
+    const struct SteamDatagramRelayAuthTicket *ticket,
+    struct SteamDatagramSignedBlob *result,
+    SteamNetworkingErrMsg *errMsg);
+
+// Certifies a key for a user whom the caller has authenticated. The request is what the user's
+// `GetCertificateRequest` gave.
+// Pointers: Null or the identity; null or that many bytes; null or room for the blob; null or room for a
+// message.
+bool SteamDatagram_CreateCert(
+    const SteamNetworkingIdentity *identity,
+    uint32_t nAppID,
+    const void *pCertRequest,
+    size_t cbCertRequest,
+    struct SteamDatagramSignedBlob *result,
+    SteamNetworkingErrMsg *errMsg);
+
+// Reads and checks the login of a hosted server. With `bAllowInsecureLoginToDevPOP` servers in the
+// PoP `dev` need no certificate: never in production.
+// Pointers: Null or that many bytes; null or room for the login; null or room for a message.
+bool SteamDatagram_ParseHostedServerLogin(
+    const void *pvMsg,
+    size_t cbMsg,
+    struct SteamDatagramGameCoordinatorServerLogin *result,
+    bool bAllowInsecureLoginToDevPOP,
+    SteamNetworkingErrMsg *errMsg);
+
+// Parses the text of a ping location.
+// Pointers: Null or text with a NUL; null or room for a location.
+bool SteamDatagram_ParsePingLocation(
+    const char *pszString,
+    struct SteamNetworkPingLocation_t *result);
+
+// What the ping between two locations should at most be, in milliseconds; -1: no estimate.
+// Pointers: Null, or locations.
+int SteamDatagram_EstimatePingBetweenTwoLocations(
+    const struct SteamNetworkPingLocation_t *location1,
+    const struct SteamNetworkPingLocation_t *location2);
+
 // Destroys the port.
 void SteamAPI_ISteamNetworkingFakeUDPPort_DestroyFakeUDPPort(ISteamNetworkingFakeUDPPort *self);
 
@@ -1004,7 +1144,7 @@ void SteamAPI_SteamDatagramHostedAddress_Clear(struct SteamDatagramHostedAddress
 // Pointers: Null, or the struct.
 SteamNetworkingPOPID SteamAPI_SteamDatagramHostedAddress_GetPopID(struct SteamDatagramHostedAddress *self);
 
-// Sets an address without a relay in between, for development.
+// Sets the address of a server on a desk, for development; PoP 0 means `dev`.
 // Pointers: Null, or room for the struct.
 void SteamAPI_SteamDatagramHostedAddress_SetDevAddress(
     struct SteamDatagramHostedAddress *self,
@@ -1170,7 +1310,7 @@ void SteamAPI_SteamNetworkingIPAddr_ToString(
 bool SteamAPI_SteamNetworkingIPAddr_ParseString(SteamNetworkingIPAddr *self, const char *pszStr);
 
 // Sends a message to an identity.
-// Pointers: Null, or an identity.
+// Pointers: Null, or an identity; that many bytes.
 EResult SteamAPI_ISteamNetworkingMessages_SendMessageToUser(
     ISteamNetworkingMessages *self,
     const SteamNetworkingIdentity *identityRemote,
@@ -1180,6 +1320,7 @@ EResult SteamAPI_ISteamNetworkingMessages_SendMessageToUser(
     int nRemoteChannel);
 
 // Takes messages of a channel.
+// Pointers: Room for that many pointers.
 int SteamAPI_ISteamNetworkingMessages_ReceiveMessagesOnChannel(
     ISteamNetworkingMessages *self,
     int nLocalChannel,
@@ -1187,23 +1328,27 @@ int SteamAPI_ISteamNetworkingMessages_ReceiveMessagesOnChannel(
     int nMaxMessages);
 
 // Accepts a session. False: nobody asked for one.
+// Pointers: Null, or an identity.
 bool SteamAPI_ISteamNetworkingMessages_AcceptSessionWithUser(
     ISteamNetworkingMessages *self,
     const SteamNetworkingIdentity *identityRemote);
 
 // Ends a session. False: there is none.
+// Pointers: Null, or an identity.
 bool SteamAPI_ISteamNetworkingMessages_CloseSessionWithUser(
     ISteamNetworkingMessages *self,
     const SteamNetworkingIdentity *identityRemote);
 
-// Ends a channel of a session. False: there is none.
+// Ends a channel of a session; the last one ends the session. False: there is none.
+// Pointers: Null, or an identity.
 bool SteamAPI_ISteamNetworkingMessages_CloseChannelWithUser(
     ISteamNetworkingMessages *self,
     const SteamNetworkingIdentity *identityRemote,
     int nLocalChannel);
 
-// How a session stands: there is none. The structs are zeroed.
-// Pointers: Null, or room for the structs.
+// How a session stands, also for a while after it failed; 0 if there is none. What is not known is
+// zeroed.
+// Pointers: Null or an identity; null or room for the structs.
 ESteamNetworkingConnectionState SteamAPI_ISteamNetworkingMessages_GetSessionConnectionInfo(
     ISteamNetworkingMessages *self,
     const SteamNetworkingIdentity *identityRemote,
@@ -1610,7 +1755,9 @@ float SteamAPI_ISteamNetworkingUtils_GetLocalPingLocation(
     ISteamNetworkingUtils *self,
     struct SteamNetworkPingLocation_t *pResult);
 
-// The ping between two locations; −2: not known.
+// What the ping between two locations should at most be, in milliseconds; −1: one of them says
+// nothing; −2: the way between them is not known.
+// Pointers: Null, or locations.
 int SteamAPI_ISteamNetworkingUtils_EstimatePingTimeBetweenTwoLocations(
     ISteamNetworkingUtils *self,
     const struct SteamNetworkPingLocation_t *location1,
@@ -1621,16 +1768,16 @@ int SteamAPI_ISteamNetworkingUtils_EstimatePingTimeFromLocalHost(
     ISteamNetworkingUtils *self,
     const struct SteamNetworkPingLocation_t *remoteLocation);
 
-// A location as text: none is known, so it is empty.
-// Pointers: Null, or room for that many bytes.
+// A location as text; empty if it says nothing.
+// Pointers: Null or a location; null, or room for that many bytes.
 void SteamAPI_ISteamNetworkingUtils_ConvertPingLocationToString(
     ISteamNetworkingUtils *self,
-    const struct SteamNetworkPingLocation_t *location,
+    const struct SteamNetworkPingLocation_t *pLocation,
     char *pszBuf,
     int cchBufSize);
 
-// A location from text. False: no text names one.
-// Pointers: Null, or room for a location.
+// A location from text, Valve's or ours. False: it is none.
+// Pointers: Null or text with a NUL; null, or room for a location.
 bool SteamAPI_ISteamNetworkingUtils_ParsePingLocationString(
     ISteamNetworkingUtils *self,
     const char *pszString,
@@ -1652,10 +1799,11 @@ int SteamAPI_ISteamNetworkingUtils_GetDirectPingToPOP(
     ISteamNetworkingUtils *self,
     SteamNetworkingPOPID popID);
 
-// How many PoPs there are.
+// How many PoPs the network config has.
 int SteamAPI_ISteamNetworkingUtils_GetPOPCount(ISteamNetworkingUtils *self);
 
-// Their names; returns how many were written.
+// Their ids; returns how many were written.
+// Pointers: Null, or room for that many ids.
 int SteamAPI_ISteamNetworkingUtils_GetPOPList(
     ISteamNetworkingUtils *self,
     SteamNetworkingPOPID *list,
@@ -1716,14 +1864,18 @@ int Gamewire_ConnectionCount(void);
 
 #pragma pack(push, 1)
 // Somebody without a session sent a message; k_ESteamNetworkingConfig_Callback_MessagesSessionRequest.
+#pragma pack(push, 1)
 typedef struct SteamNetworkingMessagesSessionRequest_t {
     SteamNetworkingIdentity m_identityRemote;
 } SteamNetworkingMessagesSessionRequest_t;
+#pragma pack(pop)
 
 // A session failed; k_ESteamNetworkingConfig_Callback_MessagesSessionFailed.
+#pragma pack(push, 1)
 typedef struct SteamNetworkingMessagesSessionFailed_t {
     SteamNetConnectionInfo_t m_info;
 } SteamNetworkingMessagesSessionFailed_t;
+#pragma pack(pop)
 #pragma pack(pop)
 
 #endif // GAMEWIRE_H

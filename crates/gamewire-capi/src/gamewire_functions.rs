@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use gamewire::Options;
+use gamewire::{Options, VerifyingKey};
 
 use crate::{
     boundary::{guard, text},
@@ -42,6 +42,18 @@ pub(crate) fn options() -> Result<Options, String> {
         options.hub = Some(hub.clone());
     }
     Ok(options)
+}
+
+/// The roots of this process: those of `Gamewire_SetRoots`, or else of the environment.
+pub(crate) fn roots() -> Result<Vec<VerifyingKey>, String> {
+    let text = settings().roots.clone().or_else(|| std::env::var("GAMEWIRE_ROOTS").ok());
+    let roots = text.map(|text| Options::roots_from_text(&text)).transpose();
+    roots.map(Option::unwrap_or_default).map_err(|error| error.to_string())
+}
+
+/// The hub of this process, if one is set.
+pub(crate) fn hub() -> Option<String> {
+    settings().hub.clone().or_else(|| std::env::var("GAMEWIRE_HUB").ok())
 }
 
 /// The version of this library, for logs.

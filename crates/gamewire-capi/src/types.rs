@@ -226,6 +226,20 @@ pub struct SteamNetAuthenticationStatus_t {
     pub m_debugMsg: [c_char; 256],
 }
 
+/// A peer asks for a session.
+#[repr(C, packed)]
+pub struct SteamNetworkingMessagesSessionRequest_t {
+    /// Who asks.
+    pub m_identityRemote: SteamNetworkingIdentity,
+}
+
+/// A session broke.
+#[repr(C, packed)]
+pub struct SteamNetworkingMessagesSessionFailed_t {
+    /// Everything about it at that moment.
+    pub m_info: SteamNetConnectionInfo_t,
+}
+
 /// How the access to the relay network stands.
 #[repr(C)]
 pub struct SteamRelayNetworkStatus_t {
@@ -269,6 +283,7 @@ pub struct SteamNetworkingFakeIPResult_t {
 }
 
 /// Where a hosted server is reached by relays.
+#[derive(Clone, Copy)]
 #[repr(C)]
 pub struct SteamDatagramHostedAddress {
     /// Bytes of `m_data` that count.
@@ -277,16 +292,80 @@ pub struct SteamDatagramHostedAddress {
     pub m_data: [c_char; 128],
 }
 
-/// A ticket; read by the coordinator functions only.
-#[repr(C)]
-pub struct SteamDatagramRelayAuthTicket {
-    opaque: [u32; 746],
+/// The value of an extra field of a ticket; which one, `m_eType` says.
+#[derive(Clone, Copy)]
+#[repr(C, packed(4))]
+pub union SteamDatagramRelayAuthTicket_ExtraFieldValue {
+    /// Text with its NUL.
+    pub m_szStringValue: [c_char; 128],
+    /// A number that is small as a rule.
+    pub m_nIntValue: i64,
+    /// A number that is large as a rule.
+    pub m_nFixed64Value: u64,
 }
 
-/// The login of a hosted server; read by the coordinator functions only.
-#[repr(C)]
+/// A named value in a ticket.
+#[derive(Clone, Copy)]
+#[repr(C, packed(4))]
+pub struct SteamDatagramRelayAuthTicket_ExtraField {
+    /// 0: text, 1: a number, 2: a large number.
+    pub m_eType: c_int,
+    /// Its name with its NUL.
+    pub m_szName: [c_char; 28],
+    /// Its value.
+    pub m_value: SteamDatagramRelayAuthTicket_ExtraFieldValue,
+}
+
+/// Permission for a client to reach a hosted server.
+#[derive(Clone, Copy)]
+#[repr(C, packed(4))]
+pub struct SteamDatagramRelayAuthTicket {
+    /// The server.
+    pub m_identityGameserver: SteamNetworkingIdentity,
+    /// The client.
+    pub m_identityAuthorizedClient: SteamNetworkingIdentity,
+    /// The client's address in host order; 0: any.
+    pub m_unPublicIP: u32,
+    /// When it ends, in Unix seconds.
+    pub m_rtimeTicketExpiry: u32,
+    /// Where the server is; not in tickets that clients parse.
+    pub m_routing: SteamDatagramHostedAddress,
+    /// The client's app.
+    pub m_nAppID: u32,
+    /// The only virtual port that it is good for; -1: any.
+    pub m_nRestrictToVirtualPort: c_int,
+    /// How many extra fields count.
+    pub m_nExtraFields: c_int,
+    /// Extra fields, for analytics and to ask relays for something.
+    pub m_vecExtraFields: [SteamDatagramRelayAuthTicket_ExtraField; 16],
+}
+
+/// What a hosted server tells its game coordinator.
+#[derive(Clone, Copy)]
+#[repr(C, packed(4))]
 pub struct SteamDatagramGameCoordinatorServerLogin {
-    opaque: [u32; 582],
+    /// The server.
+    pub m_identity: SteamNetworkingIdentity,
+    /// Where it is; for tickets, not for clients.
+    pub m_routing: SteamDatagramHostedAddress,
+    /// Its app.
+    pub m_nAppID: u32,
+    /// When it logged in, in Unix seconds.
+    pub m_rtime: u32,
+    /// Bytes of `m_appData` that count.
+    pub m_cbAppData: c_int,
+    /// What the application adds.
+    pub m_appData: [c_char; 2048],
+}
+
+/// A certificate or ticket, signed.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct SteamDatagramSignedBlob {
+    /// Bytes of `m_blob` that count.
+    pub m_sz: c_int,
+    /// The bytes.
+    pub m_blob: [u8; 2048],
 }
 
 /// Called with a callback struct.
@@ -295,6 +374,12 @@ pub type FnSteamNetConnectionStatusChanged =
 /// Called with a callback struct.
 pub type FnSteamNetAuthenticationStatusChanged =
     Option<unsafe extern "C" fn(*mut SteamNetAuthenticationStatus_t)>;
+/// Called with a callback struct.
+pub type FnSteamNetworkingMessagesSessionRequest =
+    Option<unsafe extern "C" fn(*mut SteamNetworkingMessagesSessionRequest_t)>;
+/// Called with a callback struct.
+pub type FnSteamNetworkingMessagesSessionFailed =
+    Option<unsafe extern "C" fn(*mut SteamNetworkingMessagesSessionFailed_t)>;
 /// Called with a callback struct.
 pub type FnSteamRelayNetworkStatusChanged =
     Option<unsafe extern "C" fn(*mut SteamRelayNetworkStatus_t)>;
@@ -335,11 +420,18 @@ mod layout {
         SteamNetworkingConfigValue_t: 16 / 8, m_eDataType @ 4, m_val @ 8;
         SteamNetConnectionStatusChangedCallback_t: 704 / 4, m_info @ 4, m_eOldState @ 700;
         SteamNetAuthenticationStatus_t: 260 / 4, m_debugMsg @ 4;
+        SteamNetworkingMessagesSessionRequest_t: 136 / 1, m_identityRemote @ 0;
+        SteamNetworkingMessagesSessionFailed_t: 696 / 1, m_info @ 0;
         SteamRelayNetworkStatus_t: 272 / 4, m_bPingMeasurementInProgress @ 4, m_debugMsg @ 16;
         SteamNetworkPingLocation_t: 512 / 1;
         SteamNetworkingFakeIPResult_t: 160 / 4, m_identity @ 4, m_unIP @ 140, m_unPorts @ 144;
         SteamDatagramHostedAddress: 132 / 4, m_data @ 4;
-        SteamDatagramRelayAuthTicket: 2984 / 4;
-        SteamDatagramGameCoordinatorServerLogin: 2328 / 4;
+        SteamDatagramRelayAuthTicket: 2984 / 4, m_identityAuthorizedClient @ 136,
+            m_unPublicIP @ 272, m_rtimeTicketExpiry @ 276, m_routing @ 280, m_nAppID @ 412,
+            m_nRestrictToVirtualPort @ 416, m_nExtraFields @ 420, m_vecExtraFields @ 424;
+        SteamDatagramRelayAuthTicket_ExtraField: 160 / 4, m_szName @ 4, m_value @ 32;
+        SteamDatagramGameCoordinatorServerLogin: 2328 / 4, m_routing @ 136, m_nAppID @ 268,
+            m_rtime @ 272, m_cbAppData @ 276, m_appData @ 280;
+        SteamDatagramSignedBlob: 2052 / 4, m_blob @ 4;
     }
 }

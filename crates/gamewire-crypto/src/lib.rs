@@ -19,6 +19,7 @@ mod schedule;
 mod sealing;
 mod session;
 mod signing;
+pub mod stun;
 #[cfg(test)]
 mod testing;
 pub mod text;

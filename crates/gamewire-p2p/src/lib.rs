@@ -6,3 +6,7 @@
 
 pub mod ice;
 pub mod rendezvous;
+pub mod stun;
+
+#[cfg(test)]
+mod recorded;

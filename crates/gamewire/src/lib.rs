@@ -35,6 +35,7 @@ mod asynchronous;
 mod auth;
 mod clock;
 pub mod config;
+pub mod coordinator;
 mod core;
 pub mod debug_output;
 mod error;
@@ -46,12 +47,15 @@ pub mod io;
 mod link;
 mod listen;
 mod message;
+mod messages;
+mod network_config;
 mod options;
 mod p2p;
 mod packet_trace;
 mod pipe;
 mod poll_group;
 mod service;
+mod shard;
 mod signal;
 mod signaling;
 mod slot;
@@ -84,6 +88,8 @@ pub use self::{
     handle::{ConnectionHandle, ListenSocketHandle, PollGroupHandle},
     listen::AcceptFilter,
     message::{Message, Outgoing, SendFlags},
+    messages::{MAX_CHANNELS, MAX_SESSIONS, SESSION_IDLE_TIMEOUT, UserMessage, UserSendError},
+    network_config::{network_config, set_network_config},
     options::{HandleSpace, Options, ThreadHook},
     signaling::{
         ConnectionSignaling, MAX_VIRTUAL_PORT, P2pError, SignalingMaker, SignalingRecvContext,

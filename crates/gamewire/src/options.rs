@@ -21,7 +21,8 @@ pub struct Options {
     /// The hub where peers find each other by identity, as a `wss://` URL. Kept for the rendezvous
     /// that is to come.
     pub hub: Option<String>,
-    /// Service threads; connections and listen sockets are spread over them. At least 1.
+    /// Service threads; at least 1. Connections are spread over them, those of one listen socket
+    /// too, and each stays with one thread (on Linux; elsewhere a listen socket has one thread).
     pub service_threads: usize,
     /// The application does the service threads' work by calling [`crate::Sockets::poll`]. Best
     /// with one service thread.
@@ -109,10 +110,18 @@ impl Options {
     /// The text, or the file that it names, makes no sense.
     pub fn trust_from_text(text: &str) -> Result<TrustStore, OpenError> {
         let mut builder = TrustStore::builder();
-        for key in parse_roots(text)? {
+        for key in Self::roots_from_text(text)? {
             builder.root(key).map_err(environment)?;
         }
         builder.build().map_err(environment)
+    }
+
+    /// The roots in text as in `GAMEWIRE_ROOTS`, for those who build a store of their own.
+    ///
+    /// # Errors
+    /// The text, or the file that it names, makes no sense.
+    pub fn roots_from_text(text: &str) -> Result<Vec<VerifyingKey>, OpenError> {
+        parse_roots(text)
     }
 }
 

@@ -53,6 +53,8 @@ pub const DECLARED: &[Declared] = &[
     declared("unavailable", "auth.status*", AUTHENTICATION),
     declared("unavailable", "auth.details", AUTHENTICATION),
     declared("unavailable", "messages.close", NOT_YET),
+    declared("unavailable", "relay.estimate", PING_LOCATIONS),
+    declared("unavailable", "relay.parse", PING_LOCATIONS),
 ];
 
 const AUTHENTICATION: &str = "`InitAuthentication`";
@@ -65,6 +67,7 @@ const NOT_YET: &str =
     "connections by identity: `ConnectP2P`, custom signaling, `ISteamNetworkingMessages`";
 const PARSE_ADDRESS: &str = "parsing `1.2.3.4:garbage` as an address";
 const PARSE_NUMBER: &str = "parsing a number with something behind it, or too large for its type";
+const PING_LOCATIONS: &str = "ping locations";
 const PIPE_SIZE: &str = "message of more than 512 KiB through a socket pair";
 const RESET_IDENTITY: &str = "`ResetIdentity` without an identity";
 const SEND_RATE_DEFAULT: &str = "default of `SendRateMin` and `SendRateMax`";

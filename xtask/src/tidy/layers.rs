@@ -10,8 +10,9 @@ pub(super) const SANS_IO: [&str; 5] =
     ["gamewire-wire", "gamewire-crypto", "gamewire-proto", "gamewire-p2p", "gamewire-sdr"];
 
 /// Dependencies that one crate keeps to itself, each with the reason. An empty crate: nobody may have it.
-const EXCLUSIVE: [(&str, &str, &str); 8] = [
+const EXCLUSIVE: [(&str, &str, &str); 9] = [
     ("aws-lc-rs", "gamewire-crypto", "nobody else names a crypto library"),
+    ("md-5", "gamewire-crypto", "nobody else names a crypto library"),
     ("siphasher", "gamewire-crypto", "nobody else names a crypto library"),
     ("mio", "gamewire", "sockets belong to the service threads"),
     ("quinn-udp", "gamewire", "sockets belong to the service threads"),

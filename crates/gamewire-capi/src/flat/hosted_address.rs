@@ -1,6 +1,9 @@
-//! SteamDatagramHostedAddress: passed on unread but for its PoP; and releasing messages.
+//! SteamDatagramHostedAddress: where a hosted server is; and releasing messages.
 
-use std::ffi::c_int;
+use gamewire::{
+    Address,
+    coordinator::{HostedAddress, PopId},
+};
 
 use crate::{
     boundary::{guard, put},
@@ -8,8 +11,20 @@ use crate::{
     types::{SteamDatagramHostedAddress, SteamNetworkingMessage_t, SteamNetworkingPOPID},
 };
 
-/// Bytes of a plain address, as the public header lays it out: PoP, IPv4 address, port.
-const DEV_ADDRESS_BYTES: usize = 10;
+impl SteamDatagramHostedAddress {
+    /// With the bytes of a blob, at most 128.
+    pub(crate) fn new(blob: &[u8]) -> Self {
+        let mut m_data = [0; 128];
+        m_data.iter_mut().zip(blob).for_each(|(place, byte)| *place = byte.cast_signed());
+        Self { m_cbSize: blob.len().min(128) as i32, m_data }
+    }
+
+    /// The bytes that count.
+    pub(crate) fn blob(&self) -> Vec<u8> {
+        let length = usize::try_from(self.m_cbSize).unwrap_or(0).min(self.m_data.len());
+        self.m_data[..length].iter().map(|byte| byte.cast_unsigned()).collect()
+    }
+}
 
 /// Sets everything to zero.
 ///
@@ -39,16 +54,12 @@ pub unsafe extern "C" fn SteamAPI_SteamDatagramHostedAddress_GetPopID(
         }
         // SAFETY: the caller's promise.
         let address = unsafe { &*self_ };
-        if usize::try_from(address.m_cbSize).is_ok_and(|size| size >= DEV_ADDRESS_BYTES) {
-            let bytes = [0, 1, 2, 3].map(|index: usize| address.m_data[index].cast_unsigned());
-            u32::from_le_bytes(bytes)
-        } else {
-            0
-        }
+        let code = [0, 1, 2, 3].map(|index: usize| address.m_data[index].cast_unsigned());
+        PopId::from_code(code).map_or(0, PopId::as_u32)
     })
 }
 
-/// Sets an address without a relay in between, for development.
+/// Sets the address of a server on a desk, for development; PoP 0 means `dev`.
 ///
 /// # Safety
 /// Null, or room for the struct.
@@ -60,13 +71,12 @@ pub unsafe extern "C" fn SteamAPI_SteamDatagramHostedAddress_SetDevAddress(
     popid: SteamNetworkingPOPID,
 ) {
     guard((), || {
-        let mut m_data = [0; 128];
-        let bytes = popid.to_le_bytes().into_iter();
-        let bytes = bytes.chain(nIP.to_le_bytes()).chain(nPort.to_le_bytes());
-        m_data.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte.cast_signed());
-        let m_cbSize = DEV_ADDRESS_BYTES as c_int;
+        let pop = if popid == 0 { PopId::DEV } else { PopId::new(popid) };
+        let address = HostedAddress::Dev { pop, address: Address::from_v4(nIP.into(), nPort) };
         // SAFETY: the caller's promise.
-        unsafe { put(self_, SteamDatagramHostedAddress { m_cbSize, m_data }) };
+        unsafe {
+            put(self_, SteamDatagramHostedAddress::new(&address.encode().unwrap_or_default()))
+        };
     });
 }
 

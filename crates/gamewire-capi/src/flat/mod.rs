@@ -1,6 +1,7 @@
 //! The exported functions. A method's first parameter is its object, as in the vtables.
 
 pub mod config;
+pub mod coordinator;
 pub mod fake_udp_port;
 pub mod hosted_address;
 pub mod identity;

@@ -4,6 +4,7 @@ use std::ffi::{c_char, c_int};
 
 use gamewire::io::Clock;
 
+use super::coordinator::{location, parse_location};
 use crate::{
     boundary::{guard, put, put_text},
     debug_output, message,
@@ -69,14 +70,25 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_GetLocalPingLocation(
     })
 }
 
-/// The ping between two locations; −2: not known.
+/// What the ping between two locations should at most be, in milliseconds; −1: one of them says
+/// nothing; −2: the way between them is not known.
+///
+/// # Safety
+/// Null, or locations.
 #[unsafe(no_mangle)]
-pub extern "C" fn SteamAPI_ISteamNetworkingUtils_EstimatePingTimeBetweenTwoLocations(
+pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_EstimatePingTimeBetweenTwoLocations(
     _self: *mut ISteamNetworkingUtils,
-    _location1: *const SteamNetworkPingLocation_t,
-    _location2: *const SteamNetworkPingLocation_t,
+    location1: *const SteamNetworkPingLocation_t,
+    location2: *const SteamNetworkPingLocation_t,
 ) -> c_int {
-    PING_UNKNOWN
+    guard(PING_UNKNOWN, || {
+        // SAFETY: the caller's promise.
+        let (a, b) = unsafe { (location(location1), location(location2)) };
+        match a.estimate(&b, gamewire::network_config().as_deref()) {
+            Ok(ms) => c_int::try_from(ms).unwrap_or(c_int::MAX),
+            Err(error) => error.code(),
+        }
+    })
 }
 
 /// The ping from here to a location; −2: not known.
@@ -88,36 +100,38 @@ pub extern "C" fn SteamAPI_ISteamNetworkingUtils_EstimatePingTimeFromLocalHost(
     PING_UNKNOWN
 }
 
-/// A location as text: none is known, so it is empty.
+/// A location as text; empty if it says nothing.
 ///
 /// # Safety
-/// Null, or room for that many bytes.
+/// Null or a location; null, or room for that many bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_ConvertPingLocationToString(
     _self: *mut ISteamNetworkingUtils,
-    _location: *const SteamNetworkPingLocation_t,
+    pLocation: *const SteamNetworkPingLocation_t,
     pszBuf: *mut c_char,
     cchBufSize: c_int,
 ) {
-    // SAFETY: the caller's promise.
-    guard((), || unsafe { put_text(pszBuf, usize::try_from(cchBufSize).unwrap_or(0), "") });
+    guard((), || {
+        // SAFETY: the caller's promises.
+        unsafe {
+            let text = location(pLocation).to_string();
+            put_text(pszBuf, usize::try_from(cchBufSize).unwrap_or(0), &text);
+        }
+    });
 }
 
-/// A location from text. False: no text names one.
+/// A location from text, Valve's or ours. False: it is none.
 ///
 /// # Safety
-/// Null, or room for a location.
+/// Null or text with a NUL; null, or room for a location.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_ParsePingLocationString(
     _self: *mut ISteamNetworkingUtils,
-    _pszString: *const c_char,
+    pszString: *const c_char,
     pResult: *mut SteamNetworkPingLocation_t,
 ) -> bool {
-    guard(false, || {
-        // SAFETY: the caller's promise.
-        unsafe { put(pResult, SteamNetworkPingLocation_t { m_data: [0; 512] }) };
-        false
-    })
+    // SAFETY: the caller's promises.
+    guard(false, || unsafe { parse_location(pszString, pResult) })
 }
 
 /// Whether pings are young enough: there are none.
@@ -148,22 +162,40 @@ pub extern "C" fn SteamAPI_ISteamNetworkingUtils_GetDirectPingToPOP(
     PING_UNKNOWN
 }
 
-/// How many PoPs there are.
+/// How many PoPs the network config has.
 #[unsafe(no_mangle)]
 pub extern "C" fn SteamAPI_ISteamNetworkingUtils_GetPOPCount(
     _self: *mut ISteamNetworkingUtils,
 ) -> c_int {
-    0
+    guard(0, || {
+        let count = gamewire::network_config().map_or(0, |config| config.pops.len());
+        c_int::try_from(count).unwrap_or(c_int::MAX)
+    })
 }
 
-/// Their names; returns how many were written.
+/// Their ids; returns how many were written.
+///
+/// # Safety
+/// Null, or room for that many ids.
 #[unsafe(no_mangle)]
-pub extern "C" fn SteamAPI_ISteamNetworkingUtils_GetPOPList(
+pub unsafe extern "C" fn SteamAPI_ISteamNetworkingUtils_GetPOPList(
     _self: *mut ISteamNetworkingUtils,
-    _list: *mut SteamNetworkingPOPID,
-    _nListSz: c_int,
+    list: *mut SteamNetworkingPOPID,
+    nListSz: c_int,
 ) -> c_int {
-    0
+    guard(0, || {
+        let (Some(config), false) = (gamewire::network_config(), list.is_null()) else {
+            return 0;
+        };
+        let mut written = 0;
+        let room = usize::try_from(nListSz).unwrap_or(0);
+        for (index, pop) in config.pops.iter().take(room).enumerate() {
+            // SAFETY: the caller vouches for the room.
+            unsafe { put(list.add(index), pop.id.as_u32()) };
+            written += 1;
+        }
+        written
+    })
 }
 
 /// The library's clock, in microseconds.

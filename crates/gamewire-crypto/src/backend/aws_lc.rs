@@ -40,6 +40,15 @@ impl CryptoBackend for AwsLc {
         array(context.sign().as_ref())
     }
 
+    fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
+        let mut context = hmac::Context::with_key(&key);
+        for part in parts {
+            context.update(part);
+        }
+        context.sign().as_ref().try_into().expect("SHA-1 gives 20 bytes")
+    }
+
     fn x25519_public(private: &[u8; 32]) -> [u8; 32] {
         let public = private_key(private)
             .compute_public_key()

@@ -1,4 +1,4 @@
-//! The seam to the primitives: AES-256-GCM, X25519, Ed25519, SHA-256, HMAC-SHA-256, randomness.
+//! The seam to the primitives: AES-256-GCM, X25519, Ed25519, SHA-256, HMAC-SHA-256 and -SHA-1, randomness.
 //!
 //! Dispatch is static: [`Active`] names the backend the crate was built with.
 
@@ -34,6 +34,9 @@ pub trait CryptoBackend {
 
     /// HMAC-SHA-256 (RFC 2104) of the parts, one after the other.
     fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32];
+
+    /// HMAC-SHA-1 (RFC 2104) of the parts, one after the other: for STUN alone.
+    fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20];
 
     /// The X25519 public key of `private` (RFC 7748; clamped by the function).
     fn x25519_public(private: &[u8; 32]) -> [u8; 32];

@@ -6,6 +6,7 @@ use aes_gcm::{
 };
 use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, VerifyingKey};
 use hmac::{Hmac, Mac};
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use x25519_dalek::{PublicKey, StaticSecret};
 
@@ -35,6 +36,15 @@ impl CryptoBackend for RustCrypto {
 
     fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key)
+            .expect("HMAC takes keys of any length");
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
+    fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
+        let mut mac = <Hmac<Sha1> as hmac::KeyInit>::new_from_slice(key)
             .expect("HMAC takes keys of any length");
         for part in parts {
             mac.update(part);

@@ -43,6 +43,8 @@ fn hashes<B: CryptoBackend>() {
     let jefe = hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     let parts: [&[u8]; 2] = [b"what do ya want ", b"for nothing?"];
     assert_eq!(B::hmac_sha256(b"Jefe", &parts).as_slice(), jefe, "RFC 4231, case 2");
+    let jefe = hex("effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+    assert_eq!(B::hmac_sha1(b"Jefe", &parts).as_slice(), jefe, "RFC 2202, case 2");
 }
 
 fn x25519<B: CryptoBackend>() {

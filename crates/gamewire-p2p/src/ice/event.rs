@@ -22,7 +22,8 @@ pub enum Input {
     Handled,
     /// It carries data of the connection.
     Data {
-        /// How it came.
+        /// How it came, also where no check has validated that: authentic data are worth
+        /// [`super::Agent::handle_authenticated`].
         path: Path,
         /// Where in the datagram the data are.
         range: DataRange,
@@ -74,8 +75,6 @@ pub enum DropReason {
     UnknownTransaction,
     /// STUN of a kind that is never answered here.
     Unexpected,
-    /// Data from an address that no check has validated.
-    UnknownPeer,
     /// Some list is full.
     Limit,
 }

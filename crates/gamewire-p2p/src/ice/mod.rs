@@ -8,14 +8,37 @@
 //! [`Agent::handle_timeout`] at [`Agent::poll_timeout`]. After each input it drains the events.
 
 mod agent;
+mod candidate;
+mod checklist;
+mod checks;
 mod config;
 mod event;
+mod gather;
+mod local;
+mod message;
+mod output;
+mod pair;
 mod path;
+mod selection;
 mod trace;
 
-pub use agent::Agent;
+#[cfg(test)]
+mod tests;
+
+pub use agent::{Agent, FAILURE_TIME, MAX_REMOTE_CANDIDATES};
+pub use candidate::MAX_LINE_LEN;
+pub use checklist::MAX_PAIRS;
+pub use checks::{RESERVE_INTERVAL, RETRY};
 pub use config::{AgentConfig, CandidateTypes, Credentials, Role, TurnServer, TurnTransport};
 pub use config::{random_password, ufrag_of};
 pub use event::{DataRange, DropReason, FailureReason, IceEvent, Input, StreamData, Transmit};
+pub use gather::{ASK_AGAIN, KEEP_ALIVE};
+pub use local::{MAX_LOCAL_CANDIDATES, MAX_SOCKETS};
+pub use message::MAX_USERNAME_LEN;
+pub use output::{MAX_EVENTS, MAX_TRACE, MAX_TRANSMITS};
+pub use pair::{MAX_CHECKS, MAX_UNANSWERED};
 pub use path::{Path, RelayId, RouteKind, SocketId};
+pub use selection::{CONSENT_INTERVAL, CONSENT_JITTER, SHUNNED};
 pub use trace::{CandidateKind, PairState, PairSummary, TraceEntry, TraceStep};
+
+use path::Base;

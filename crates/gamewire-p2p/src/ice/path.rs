@@ -46,3 +46,23 @@ pub struct Path {
     /// What kind of route it is.
     pub kind: RouteKind,
 }
+
+/// What datagrams leave from.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) enum Base {
+    /// A socket of the driver's.
+    Socket(SocketId),
+}
+
+impl Base {
+    /// The base of a path.
+    pub(super) fn of(path: Path) -> Self {
+        Self::Socket(path.socket)
+    }
+
+    /// The socket, for the trace.
+    pub(super) fn socket(self) -> SocketId {
+        let Self::Socket(socket) = self;
+        socket
+    }
+}

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use gamewire_proto::Time;
 
-use super::{DropReason, FailureReason, Path, SocketId};
+use super::{DropReason, FailureReason, Path, Role, SocketId};
 
 /// Where a candidate comes from (RFC 8445 §4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -59,6 +59,10 @@ pub enum TraceStep {
     CheckFailed(SocketId, SocketAddr),
     /// A check of the peer's came.
     CheckReceived(SocketId, SocketAddr),
+    /// Both had the same role; this is ours now.
+    RoleConflict(Role),
+    /// We ask the peer to use this pair.
+    Nominating(SocketId, SocketAddr),
     /// The pair was nominated, by us or by the peer.
     Nominated(SocketId, SocketAddr),
     /// The path is used from now on.
@@ -73,11 +77,10 @@ pub enum TraceStep {
     Dropped(DropReason, SocketAddr),
 }
 
-/// How far the checks of a pair are (RFC 8445 §6.1.2.6).
+/// How far the checks of a pair are (RFC 8445 §6.1.2.6). Nothing is ever frozen: there is one stream
+/// with one component.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PairState {
-    /// Waits for another pair with the same foundation.
-    Frozen,
     /// Waits for its turn.
     Waiting,
     /// A check is under way.
