@@ -22,6 +22,7 @@ use crate::{
     config::ScopeValues,
     events::{Event, EventQueue, StatusChanged},
     handle::{ConnectionHandle, HandleTable},
+    hub::HubClient,
     io::{Clock, MAX_BATCH_BYTES, NO_BUFFERS_PAUSE_US, SendOutcome, SendWait, Transmit},
     link::Link,
     listen::ListenSocket,
@@ -61,6 +62,8 @@ pub(crate) struct Core {
     pub(crate) interface: Arc<ScopeValues>,
     pub(crate) auth: RwLock<Authentication>,
     pub(crate) expiry: ExpiryWatch,
+    /// `None`: none is configured.
+    pub(crate) hub: Option<Arc<HubClient>>,
     pub(crate) peers: Directory,
     pub(crate) messages: SessionTable,
     pub(crate) signaling_maker: RwLock<Option<SignalingMaker>>,
