@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::{cert, chat, demo, echo, perf};
+use crate::{cert, chat, demo, echo, hub, perf};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,6 +41,8 @@ enum Command {
     Echo(echo::EchoArgs),
     /// Measures throughput and round trips between two processes
     Perf(perf::PerfArgs),
+    /// Runs a hub: rendezvous by identity, certificates, STUN
+    Hub(hub::HubArgs),
     /// Makes keys and certificates, and shows them
     Cert(cert::CertArgs),
 }
@@ -61,6 +63,7 @@ impl Cli {
             Command::Chat(args) => chat::run(args),
             Command::Echo(args) => echo::run(args),
             Command::Perf(args) => perf::run(args),
+            Command::Hub(args) => hub::run(args),
             Command::Cert(args) => cert::run(args),
         }
     }

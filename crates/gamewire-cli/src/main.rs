@@ -8,6 +8,7 @@ mod cli;
 mod cpu;
 mod demo;
 mod echo;
+mod hub;
 mod perf;
 mod quantiles;
 mod session;
