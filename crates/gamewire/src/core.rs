@@ -376,7 +376,7 @@ struct Batch {
 }
 
 fn max_datagrams(link: &Link, machine: &Connection) -> usize {
-    let size_limit = MAX_BATCH_BYTES / machine.config().send.mtu.max(1);
+    let size_limit = MAX_BATCH_BYTES / machine.packet_size().max(1);
     link.socket.max_gso_segments().max(1).min(size_limit)
 }
 
