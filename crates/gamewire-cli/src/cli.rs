@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::{cert, chat, demo, echo, perf, ping};
+use crate::{cert, chat, demo, echo, hub, perf, ping};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,6 +43,8 @@ enum Command {
     Ping(ping::PingArgs),
     /// Measures throughput and round trips between two processes
     Perf(perf::PerfArgs),
+    /// Runs a hub: rendezvous by identity, certificates, STUN
+    Hub(hub::HubArgs),
     /// Makes keys and certificates, and shows them
     Cert(cert::CertArgs),
 }
@@ -64,6 +66,7 @@ impl Cli {
             Command::Echo(args) => echo::run(args),
             Command::Ping(args) => ping::run(args),
             Command::Perf(args) => perf::run(args),
+            Command::Hub(args) => hub::run(args),
             Command::Cert(args) => cert::run(args),
         }
     }

@@ -8,6 +8,7 @@ mod cli;
 mod cpu;
 mod demo;
 mod echo;
+mod hub;
 mod perf;
 mod ping;
 mod quantiles;

@@ -18,7 +18,7 @@ pub use machine::{
     HubError, HubState, MAX_QUEUED_SIGNAL_BYTES, MAX_QUEUED_SIGNALS, SIGNAL_LIFETIME,
 };
 
-pub(crate) use self::{edge::Edge, machine::CertificateRefusal};
+pub(crate) use self::{edge::Edge, machine::CertificateRefusal, tls::roots_from_pem};
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
