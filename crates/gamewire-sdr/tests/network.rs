@@ -1,6 +1,9 @@
 //! Relays, clients and hosted servers in virtual time: the machines of this crate, joined by a
 //! network with distances, losses, and relays that die.
 
+#![allow(clippy::unwrap_used)]
+
+#[allow(unreachable_pub)]
 mod world;
 
 use std::time::Duration;

@@ -355,11 +355,7 @@ impl Measurement {
 
     fn advance(&mut self, now: Time) {
         self.expire(now);
-        let due = self.planned.partition_point(|planned| planned.at <= now);
-        let due: Vec<Planned> = self.planned.drain(..due).collect();
-        for planned in &due {
-            self.send_ping(now, planned);
-        }
+        self.send_due(now);
         if self.planned.is_empty() && self.outstanding.is_empty() {
             match self.round {
                 Round::First => self.start_second_round(now),
@@ -369,6 +365,15 @@ impl Measurement {
         }
         if self.round == Round::Idle && self.refresh_at.is_some_and(|at| now >= at) {
             self.refresh(now);
+        }
+        self.send_due(now);
+    }
+
+    fn send_due(&mut self, now: Time) {
+        let due = self.planned.partition_point(|planned| planned.at <= now);
+        let due: Vec<Planned> = self.planned.drain(..due).collect();
+        for planned in &due {
+            self.send_ping(now, planned);
         }
     }
 

@@ -43,6 +43,8 @@ const MAX_REQUESTS: u32 = 4;
 pub const PRIMARY_KEEPALIVE: Duration = Duration::from_secs(1);
 /// An idle backup session says something this often.
 pub const BACKUP_KEEPALIVE: Duration = Duration::from_secs(45);
+/// A session lets the server hear of it this often, where no packets do.
+const E2E_KEEPALIVE: Duration = Duration::from_secs(30);
 /// A session that was spoken to and is silent is asked after at most this, and again every time.
 pub const PROBE_INTERVAL: Duration = Duration::from_millis(200);
 /// …and at least this, whatever its round trip.
@@ -57,6 +59,8 @@ const RECONSIDER: Duration = Duration::from_secs(10);
 const TOKEN_RENEWAL: Duration = Duration::from_secs(3600);
 /// A relay that lost us is left alone for so long.
 const LOST_RELAY_PAUSE: Duration = Duration::from_secs(30);
+/// Packets that are on their way when a relay is left come within this.
+const RETIREMENT: Duration = Duration::from_secs(3);
 /// Most events that wait for the driver; more packets are dropped, as the network would.
 const MAX_EVENTS: usize = 4096;
 /// Most relays that are remembered as lost.
@@ -161,6 +165,8 @@ pub struct RelaySessions {
     announced: Option<Address>,
     reconsider_at: Time,
     lost: Vec<(Address, Time)>,
+    /// Relays that were left on purpose, and until when packets from there may still come.
+    retired: Vec<(Address, Time)>,
     peer: PeerRoutes,
     last_data: Option<Time>,
     transmits: VecDeque<ToRelay>,
@@ -185,6 +191,7 @@ impl RelaySessions {
             announced: None,
             reconsider_at: now + RECONSIDER,
             lost: Vec::new(),
+            retired: Vec::new(),
             peer: PeerRoutes::default(),
             last_data: None,
             transmits: VecDeque::new(),
@@ -248,6 +255,7 @@ impl RelaySessions {
 
     fn drop_lost(&mut self, now: Time, measurement: &mut Measurement) {
         self.lost.retain(|(_, until)| now < *until);
+        self.retired.retain(|(_, until)| now < *until);
         let mut index = 0;
         while let Some(slot) = self.slots.get(index) {
             // One that stops is of no use once packets go over another.
@@ -258,7 +266,9 @@ impl RelaySessions {
             }
             let slot = self.slots.remove(index);
             self.note_lost(now, slot.candidate.relay);
-            if !is_left {
+            if is_left {
+                self.retired.push((slot.candidate.relay, now + RETIREMENT));
+            } else {
                 measurement.note_lost(now, slot.candidate.relay);
             }
             if slot.is_established() {
@@ -377,6 +387,11 @@ impl RelaySessions {
             slot.missed += 1;
         }
         let mut flags = Flags::AckRequestRelay as u32 | Flags::AckRequestImmediate as u32;
+        // The server forgets sessions that it hears nothing of.
+        if now >= slot.last_e2e + E2E_KEEPALIVE {
+            slot.last_e2e = now;
+            flags |= Flags::AckRequestE2e as u32;
+        }
         if index > 0 {
             flags |= Flags::NotPrimarySession as u32;
         }

@@ -164,6 +164,8 @@ pub struct HostedServer {
     next_sweep: Time,
 }
 
+const ACK_REQUESTS: u32 =
+    Flags::AckRequestRelay as u32 | Flags::AckRequestE2e as u32 | Flags::AckRequestImmediate as u32;
 const SWEEP: Duration = Duration::from_secs(1);
 
 impl HostedServer {
@@ -380,8 +382,7 @@ impl HostedServer {
         let stats: ConnectionStatsRouterToServer = decode(body).ok()?;
         let key = (from, stats.relay_session_id?);
         let flags = stats.flags.unwrap_or(0);
-        let is_new = !self.paths.contains_key(&key);
-        if is_new {
+        if !self.paths.contains_key(&key) {
             if !self.check_secret(stats.routing_secret) {
                 return Some(());
             }
@@ -398,11 +399,12 @@ impl HostedServer {
             path.to_ack = Some((sequence as u16, now));
         }
         let client = path.client.clone();
-        // The client says end to end that it changed over to this one.
-        if !is_new && flags & Flags::AckRequestE2e as u32 != 0 {
+        // The client says end to end that this is the one to answer over.
+        if stats.not_primary_session != Some(true) && flags & Flags::AckRequestE2e as u32 != 0 {
             self.prefer(&client, key);
         }
-        if flags & (Flags::AckRequestRelay as u32 | Flags::AckRequestImmediate as u32) != 0 {
+        // Whoever asks, the relay learns by the answer that we are there.
+        if flags & ACK_REQUESTS != 0 {
             self.send_stats(now, key, 0, None);
         }
         if let Some(quality) = stats.quality_e2e {

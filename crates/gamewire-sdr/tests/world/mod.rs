@@ -1,11 +1,9 @@
 //! The world: cities, links, and the machines of this crate in them.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
-    sync::Arc,
-    time::Duration,
-};
+mod cities;
+mod flow;
+
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use gamewire_crypto::{
@@ -18,7 +16,7 @@ use gamewire_sdr::{
         HostedPurpose, Measurement, MeasurementOptions, MeasurementStatus, P2pPurpose, Purpose,
         RelaySessions, SessionEvent,
     },
-    config::{Geo, NetworkConfig, Pop},
+    config::{NetworkConfig, Pop},
     coordinator::{SignedTicket, Ticket, TicketSigner},
     hosted::{HostedAddress, RelayKeys, ServerAddress},
     relay::{Moment, Relay, RelayOptions, Side},
@@ -34,61 +32,16 @@ use gamewire_wire::{
     relay::{Datagram, decode, id, parse},
 };
 
+pub use cities::City;
+use flow::Flow;
+
 const START_US: u64 = 3_000_000_000_000;
 const UNIX: u64 = 1_764_000_000;
 const APP: u32 = 480;
 /// From a client to the backbone of its city, one way, in microseconds.
 const ACCESS_US: u64 = 2000;
-/// The way is this much longer than the great circle, and light takes 5 µs per km in glass.
-const US_PER_KM: f64 = 6.5;
 /// One packet per tick and direction.
 const TICK: Duration = Duration::from_millis(16);
-
-/// A place with a PoP.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct City {
-    code: &'static str,
-    longitude: f64,
-    latitude: f64,
-}
-
-const fn city(code: &'static str, longitude: f64, latitude: f64) -> City {
-    City { code, longitude, latitude }
-}
-
-impl City {
-    pub const STOCKHOLM: Self = city("sto", 18.07, 59.33);
-    pub const FRANKFURT: Self = city("fra", 8.68, 50.11);
-    pub const SYDNEY: Self = city("syd", 151.21, -33.87);
-    /// Where the relays are.
-    pub const ALL: [Self; 16] = [
-        Self::STOCKHOLM,
-        Self::FRANKFURT,
-        city("ams", 4.90, 52.37),
-        city("lon", -0.13, 51.51),
-        city("mad", -3.70, 40.42),
-        city("waw", 21.01, 52.23),
-        city("iad", -77.46, 38.95),
-        city("ord", -87.63, 41.88),
-        city("lax", -118.24, 34.05),
-        city("gru", -46.63, -23.55),
-        city("jnb", 28.05, -26.20),
-        city("dxb", 55.27, 25.20),
-        city("bom", 72.88, 19.08),
-        city("sgp", 103.82, 1.35),
-        city("tyo", 139.69, 35.68),
-        Self::SYDNEY,
-    ];
-
-    fn geo(self) -> Geo {
-        Geo::new(self.longitude, self.latitude).unwrap()
-    }
-
-    /// One way between cities, in microseconds.
-    fn way_us(self, other: Self) -> u64 {
-        (self.geo().kilometres_to(other.geo()) * US_PER_KM) as u64 + 200
-    }
-}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Traffic {
@@ -136,47 +89,6 @@ pub struct Report {
     pub lost_to_client: u64,
     /// The longest time without a packet at an end that was sent some.
     pub longest_gap: Duration,
-}
-
-/// The packets of one direction, by number.
-#[derive(Default)]
-struct Flow {
-    sent: u16,
-    /// When each was sent, and whether it came.
-    packets: BTreeMap<u16, (Time, bool)>,
-    last_arrival: Option<Time>,
-    longest_gap: Duration,
-}
-
-impl Flow {
-    fn next(&mut self, now: Time) -> u16 {
-        self.sent += 1;
-        self.packets.insert(self.sent, (now, false));
-        self.sent
-    }
-
-    fn arrived(&mut self, now: Time, number: u16) {
-        if let Some((_, came)) = self.packets.get_mut(&number) {
-            *came = true;
-        }
-        if let Some(last) = self.last_arrival {
-            self.longest_gap = self.longest_gap.max(now - last);
-        }
-        self.last_arrival = Some(now);
-    }
-
-    /// Of those sent long enough ago.
-    fn counts(&self, now: Time) -> (u64, u64) {
-        let due = self.packets.values().filter(|(sent, _)| now - *sent > Duration::from_secs(1));
-        due.fold(
-            (0, 0),
-            |(came, lost), (_, ok)| if *ok { (came + 1, lost) } else { (came, lost + 1) },
-        )
-    }
-
-    fn pause(&mut self) {
-        self.last_arrival = None;
-    }
 }
 
 pub struct ClientNode {
@@ -669,7 +581,7 @@ impl World {
                 let node = &mut self.clients[own];
                 let sessions = node.sessions.as_mut().unwrap();
                 sessions.send_data(now, number, None, payload_of(number));
-                if number % 16 == 0 {
+                if number.is_multiple_of(16) {
                     sessions.send_routes(now, &node.measurement);
                 }
                 sessions.handle_timeout(now, &mut node.measurement);

@@ -35,7 +35,7 @@ impl RelaySessions {
         measurement: &mut Measurement,
     ) -> bool {
         let Some(index) = self.slots.iter().position(|slot| slot.candidate.relay == from) else {
-            return false;
+            return self.on_late_data(from, datagram);
         };
         match parse(datagram) {
             Ok(Datagram::Data(packet)) => self.on_data(now, index, &packet),
@@ -46,20 +46,40 @@ impl RelaySessions {
         }
     }
 
-    fn on_data(&mut self, now: Time, index: usize, packet: &DataPacket<'_>) -> bool {
+    fn is_ours(&self, packet: &DataPacket<'_>) -> bool {
         let header = &packet.header;
-        let is_ours = header.kind == DataKind::Relay
-            && !header.is_session_id
-            && header.id == self.connection_id;
+        header.kind == DataKind::Relay && !header.is_session_id && header.id == self.connection_id
+    }
+
+    /// Packets that were on their way when their relay was left.
+    fn on_late_data(&mut self, from: Address, datagram: &[u8]) -> bool {
+        if !self.retired.iter().any(|(relay, _)| *relay == from) {
+            return false;
+        }
+        match parse(datagram) {
+            Ok(Datagram::Data(packet)) if self.is_ours(&packet) => {
+                self.push_data(&packet);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn push_data(&mut self, packet: &DataPacket<'_>) {
+        self.push_event(SessionEvent::Data {
+            e2e_sequence: packet.header.e2e_sequence,
+            time_since_previous: packet.header.time_since_previous.map(|time| time.e2e),
+            payload: Bytes::copy_from_slice(packet.payload),
+        });
+    }
+
+    fn on_data(&mut self, now: Time, index: usize, packet: &DataPacket<'_>) -> bool {
+        let is_ours = self.is_ours(packet);
         let slot = self.slots.get_mut(index).filter(|slot| is_ours && slot.is_established());
         let Some(slot) = slot else { return false };
         slot.on_heard(now);
-        slot.to_ack = Some((header.relay_sequence, now));
-        self.push_event(SessionEvent::Data {
-            e2e_sequence: header.e2e_sequence,
-            time_since_previous: header.time_since_previous.map(|time| time.e2e),
-            payload: Bytes::copy_from_slice(packet.payload),
-        });
+        slot.to_ack = Some((packet.header.relay_sequence, now));
+        self.push_data(packet);
         true
     }
 

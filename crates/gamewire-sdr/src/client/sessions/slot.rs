@@ -42,6 +42,8 @@ pub(super) struct Slot {
     pub(super) state: State,
     pub(super) last_heard: Time,
     pub(super) last_sent: Time,
+    /// When the other end was last asked to acknowledge statistics.
+    pub(super) last_e2e: Time,
     /// When the first packet was sent since we last heard of the relay.
     unanswered_since: Option<Time>,
     /// Between packets from the relay, smoothed, in microseconds; at most a second.
@@ -72,6 +74,7 @@ impl Slot {
             state: State::Opening { requests: 0, waits: 0, next: now },
             last_heard: now,
             last_sent: now,
+            last_e2e: now,
             unanswered_since: None,
             gap_us: IDLE_GAP_US,
             missed: 0,
