@@ -289,7 +289,8 @@ enum {
     // Bytes of messages that are unread or not yet whole; beyond it packets are dropped
     // unacknowledged. Between Gamewire peers it is the receive window, 4 MiB if not set.
     k_ESteamNetworkingConfig_RecvBufferSize = 47,
-    // Messages that are unread; beyond it packets are dropped unacknowledged.
+    // Messages that are unread; beyond it packets are dropped unacknowledged. Between Gamewire
+    // peers 32768 if not set.
     k_ESteamNetworkingConfig_RecvBufferMessages = 48,
     // Largest message accepted; a larger reliable one ends the connection.
     k_ESteamNetworkingConfig_RecvMaxMessageSize = 49,
@@ -1309,7 +1310,7 @@ void SteamAPI_SteamNetworkingIPAddr_ToString(
 bool SteamAPI_SteamNetworkingIPAddr_ParseString(SteamNetworkingIPAddr *self, const char *pszStr);
 
 // Sends a message to an identity.
-// Pointers: Null, or an identity.
+// Pointers: Null, or an identity; that many bytes.
 EResult SteamAPI_ISteamNetworkingMessages_SendMessageToUser(
     ISteamNetworkingMessages *self,
     const SteamNetworkingIdentity *identityRemote,
@@ -1319,6 +1320,7 @@ EResult SteamAPI_ISteamNetworkingMessages_SendMessageToUser(
     int nRemoteChannel);
 
 // Takes messages of a channel.
+// Pointers: Room for that many pointers.
 int SteamAPI_ISteamNetworkingMessages_ReceiveMessagesOnChannel(
     ISteamNetworkingMessages *self,
     int nLocalChannel,
@@ -1326,23 +1328,27 @@ int SteamAPI_ISteamNetworkingMessages_ReceiveMessagesOnChannel(
     int nMaxMessages);
 
 // Accepts a session. False: nobody asked for one.
+// Pointers: Null, or an identity.
 bool SteamAPI_ISteamNetworkingMessages_AcceptSessionWithUser(
     ISteamNetworkingMessages *self,
     const SteamNetworkingIdentity *identityRemote);
 
 // Ends a session. False: there is none.
+// Pointers: Null, or an identity.
 bool SteamAPI_ISteamNetworkingMessages_CloseSessionWithUser(
     ISteamNetworkingMessages *self,
     const SteamNetworkingIdentity *identityRemote);
 
-// Ends a channel of a session. False: there is none.
+// Ends a channel of a session; the last one ends the session. False: there is none.
+// Pointers: Null, or an identity.
 bool SteamAPI_ISteamNetworkingMessages_CloseChannelWithUser(
     ISteamNetworkingMessages *self,
     const SteamNetworkingIdentity *identityRemote,
     int nLocalChannel);
 
-// How a session stands: there is none. The structs are zeroed.
-// Pointers: Null, or room for the structs.
+// How a session stands, also for a while after it failed; 0 if there is none. What is not known is
+// zeroed.
+// Pointers: Null or an identity; null or room for the structs.
 ESteamNetworkingConnectionState SteamAPI_ISteamNetworkingMessages_GetSessionConnectionInfo(
     ISteamNetworkingMessages *self,
     const SteamNetworkingIdentity *identityRemote,
@@ -1858,14 +1864,18 @@ int Gamewire_ConnectionCount(void);
 
 #pragma pack(push, 1)
 // Somebody without a session sent a message; k_ESteamNetworkingConfig_Callback_MessagesSessionRequest.
+#pragma pack(push, 1)
 typedef struct SteamNetworkingMessagesSessionRequest_t {
     SteamNetworkingIdentity m_identityRemote;
 } SteamNetworkingMessagesSessionRequest_t;
+#pragma pack(pop)
 
 // A session failed; k_ESteamNetworkingConfig_Callback_MessagesSessionFailed.
+#pragma pack(push, 1)
 typedef struct SteamNetworkingMessagesSessionFailed_t {
     SteamNetConnectionInfo_t m_info;
 } SteamNetworkingMessagesSessionFailed_t;
+#pragma pack(pop)
 #pragma pack(pop)
 
 #endif // GAMEWIRE_H

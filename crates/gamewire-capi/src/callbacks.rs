@@ -5,15 +5,20 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use gamewire::{AuthenticationStatus, ConfigData, ConfigId, Event, Sockets, StatusChanged};
+use gamewire::{
+    AuthenticationStatus, ConfigData, ConfigId, ConnectionInfo, Event, Identity, Sockets,
+    StatusChanged,
+};
 
 use crate::{
     instance::GLOBAL,
     results,
     types::{
         FnSteamNetAuthenticationStatusChanged, FnSteamNetConnectionStatusChanged,
+        FnSteamNetworkingMessagesSessionFailed, FnSteamNetworkingMessagesSessionRequest,
         GamewireConnectionWritable_t, SteamNetAuthenticationStatus_t, SteamNetConnectionInfo_t,
-        SteamNetConnectionStatusChangedCallback_t,
+        SteamNetConnectionStatusChangedCallback_t, SteamNetworkingIdentity,
+        SteamNetworkingMessagesSessionFailed_t, SteamNetworkingMessagesSessionRequest_t,
     },
 };
 
@@ -42,6 +47,8 @@ pub(crate) fn run(sockets: &Sockets) {
                     unsafe { function(&raw mut info) };
                 }
             }
+            Event::MessagesSessionRequest { peer } => session_requested(&peer),
+            Event::MessagesSessionFailed(info) => session_failed(&info),
             other => tracing::debug!(event = ?other, "no callback for this event"),
         }
     }
@@ -66,6 +73,29 @@ fn authentication_changed(status: &AuthenticationStatus) {
     let function = unsafe { function_at::<FnSteamNetAuthenticationStatusChanged>(address) };
     let Some(function) = function else { return };
     let mut info = SteamNetAuthenticationStatus_t::from(status);
+    // SAFETY: the application set the function for this struct.
+    unsafe { function(&raw mut info) };
+}
+
+fn session_requested(peer: &Identity) {
+    let address = global_pointer(ConfigId::CallbackMessagesSessionRequest);
+    // SAFETY: this value holds a function of this type or null.
+    let function = unsafe { function_at::<FnSteamNetworkingMessagesSessionRequest>(address) };
+    let Some(function) = function else { return };
+    let mut info = SteamNetworkingMessagesSessionRequest_t {
+        m_identityRemote: SteamNetworkingIdentity::from(peer),
+    };
+    // SAFETY: the application set the function for this struct.
+    unsafe { function(&raw mut info) };
+}
+
+fn session_failed(info: &ConnectionInfo) {
+    let address = global_pointer(ConfigId::CallbackMessagesSessionFailed);
+    // SAFETY: this value holds a function of this type or null.
+    let function = unsafe { function_at::<FnSteamNetworkingMessagesSessionFailed>(address) };
+    let Some(function) = function else { return };
+    let mut info =
+        SteamNetworkingMessagesSessionFailed_t { m_info: SteamNetConnectionInfo_t::from(info) };
     // SAFETY: the application set the function for this struct.
     unsafe { function(&raw mut info) };
 }

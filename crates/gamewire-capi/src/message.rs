@@ -8,7 +8,7 @@
 use std::ffi::{c_int, c_void};
 
 use bytes::Bytes;
-use gamewire::{ConnectionHandle, MAX_MESSAGE_BYTES, Message, Outgoing, SendFlags};
+use gamewire::{ConnectionHandle, MAX_MESSAGE_BYTES, Message, Outgoing, SendFlags, UserMessage};
 
 use crate::{
     boundary::guard,
@@ -217,6 +217,26 @@ pub(crate) unsafe fn hand_over(
     for (index, message) in messages.into_iter().enumerate() {
         // SAFETY: the caller's promise.
         unsafe { places.add(index).write(received(message)) };
+    }
+    c_int::try_from(count).unwrap_or(c_int::MAX)
+}
+
+/// The same of messages that came through sessions, with their channels.
+///
+/// # Safety
+/// Room for as many pointers as there are messages.
+pub(crate) unsafe fn hand_over_of_users(
+    messages: Vec<UserMessage>,
+    places: *mut *mut SteamNetworkingMessage_t,
+) -> c_int {
+    let count = messages.len();
+    for (index, UserMessage { message, channel }) in messages.into_iter().enumerate() {
+        let message = received(message);
+        // SAFETY: a message just made, and the caller's promise.
+        unsafe {
+            (*message).m_nChannel = channel;
+            places.add(index).write(message);
+        }
     }
     c_int::try_from(count).unwrap_or(c_int::MAX)
 }

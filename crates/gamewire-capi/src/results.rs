@@ -12,8 +12,10 @@ pub(crate) mod result {
     pub(crate) const NO_CONNECTION: EResult = 3;
     pub(crate) const INVALID_PARAM: EResult = 8;
     pub(crate) const INVALID_STATE: EResult = 11;
+    pub(crate) const LIMIT_EXCEEDED: EResult = 25;
     pub(crate) const IP_NOT_FOUND: EResult = 31;
     pub(crate) const DUPLICATE_REQUEST: EResult = 29;
+    pub(crate) const CONNECT_FAILED: EResult = 35;
     pub(crate) const HANDSHAKE_FAILED: EResult = 36;
     pub(crate) const IGNORED: EResult = 41;
     pub(crate) const NO_MATCH: EResult = 42;

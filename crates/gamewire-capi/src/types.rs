@@ -226,6 +226,20 @@ pub struct SteamNetAuthenticationStatus_t {
     pub m_debugMsg: [c_char; 256],
 }
 
+/// A peer asks for a session.
+#[repr(C, packed)]
+pub struct SteamNetworkingMessagesSessionRequest_t {
+    /// Who asks.
+    pub m_identityRemote: SteamNetworkingIdentity,
+}
+
+/// A session broke.
+#[repr(C, packed)]
+pub struct SteamNetworkingMessagesSessionFailed_t {
+    /// Everything about it at that moment.
+    pub m_info: SteamNetConnectionInfo_t,
+}
+
 /// How the access to the relay network stands.
 #[repr(C)]
 pub struct SteamRelayNetworkStatus_t {
@@ -361,6 +375,12 @@ pub type FnSteamNetConnectionStatusChanged =
 pub type FnSteamNetAuthenticationStatusChanged =
     Option<unsafe extern "C" fn(*mut SteamNetAuthenticationStatus_t)>;
 /// Called with a callback struct.
+pub type FnSteamNetworkingMessagesSessionRequest =
+    Option<unsafe extern "C" fn(*mut SteamNetworkingMessagesSessionRequest_t)>;
+/// Called with a callback struct.
+pub type FnSteamNetworkingMessagesSessionFailed =
+    Option<unsafe extern "C" fn(*mut SteamNetworkingMessagesSessionFailed_t)>;
+/// Called with a callback struct.
 pub type FnSteamRelayNetworkStatusChanged =
     Option<unsafe extern "C" fn(*mut SteamRelayNetworkStatus_t)>;
 /// Takes a line of debug output.
@@ -400,6 +420,8 @@ mod layout {
         SteamNetworkingConfigValue_t: 16 / 8, m_eDataType @ 4, m_val @ 8;
         SteamNetConnectionStatusChangedCallback_t: 704 / 4, m_info @ 4, m_eOldState @ 700;
         SteamNetAuthenticationStatus_t: 260 / 4, m_debugMsg @ 4;
+        SteamNetworkingMessagesSessionRequest_t: 136 / 1, m_identityRemote @ 0;
+        SteamNetworkingMessagesSessionFailed_t: 696 / 1, m_info @ 0;
         SteamRelayNetworkStatus_t: 272 / 4, m_bPingMeasurementInProgress @ 4, m_debugMsg @ 16;
         SteamNetworkPingLocation_t: 512 / 1;
         SteamNetworkingFakeIPResult_t: 160 / 4, m_identity @ 4, m_unIP @ 140, m_unPorts @ 144;

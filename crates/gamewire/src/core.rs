@@ -26,6 +26,7 @@ use crate::{
     link::Link,
     listen::ListenSocket,
     message::Message,
+    messages::SessionTable,
     p2p::Directory,
     poll_group::PollGroup,
     signaling::SignalingMaker,
@@ -61,6 +62,7 @@ pub(crate) struct Core {
     pub(crate) auth: RwLock<Authentication>,
     pub(crate) expiry: ExpiryWatch,
     pub(crate) peers: Directory,
+    pub(crate) messages: SessionTable,
     pub(crate) signaling_maker: RwLock<Option<SignalingMaker>>,
     pub(crate) workers: Vec<Arc<WorkerHandle>>,
     pub(crate) links: Mutex<Vec<std::sync::Weak<Link>>>,
@@ -264,6 +266,9 @@ impl Core {
         // Wake whoever blocks on messages of a connection that has come to its end.
         slot.destination.load().signal.notify();
         slot.writable.notify();
+        if self.session_changed(slot, &info) {
+            return;
+        }
         self.events.push(Event::ConnectionStatusChanged(Box::new(StatusChanged {
             connection: slot.handle,
             info,

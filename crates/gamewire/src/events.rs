@@ -6,6 +6,7 @@ use std::{
 };
 
 use gamewire_proto::event::ConnectionState;
+use gamewire_wire::identity::Identity;
 
 use crate::{
     auth::AuthenticationStatus, handle::ConnectionHandle, signal::Signal, status::ConnectionInfo,
@@ -43,6 +44,17 @@ pub enum Event {
     },
     /// Our own authentication changed.
     AuthenticationStatusChanged(AuthenticationStatus),
+    /// A peer sent a message and there is no session with it:
+    /// [`crate::Sockets::accept_session_with_user`], or it is ignored and asks again.
+    #[doc(alias = "SteamNetworkingMessagesSessionRequest_t")]
+    MessagesSessionRequest {
+        /// Who asks.
+        peer: Identity,
+    },
+    /// A session broke; [`ConnectionInfo::end_reason`] says why. Never for one that the peer closed
+    /// or that was idle.
+    #[doc(alias = "SteamNetworkingMessagesSessionFailed_t")]
+    MessagesSessionFailed(Box<ConnectionInfo>),
 }
 
 /// Events that wait for the application.

@@ -47,6 +47,7 @@ pub mod io;
 mod link;
 mod listen;
 mod message;
+mod messages;
 mod network_config;
 mod options;
 mod p2p;
@@ -54,6 +55,7 @@ mod packet_trace;
 mod pipe;
 mod poll_group;
 mod service;
+mod shard;
 mod signal;
 mod signaling;
 mod slot;
@@ -86,6 +88,7 @@ pub use self::{
     handle::{ConnectionHandle, ListenSocketHandle, PollGroupHandle},
     listen::AcceptFilter,
     message::{Message, Outgoing, SendFlags},
+    messages::{MAX_CHANNELS, MAX_SESSIONS, SESSION_IDLE_TIMEOUT, UserMessage, UserSendError},
     network_config::{network_config, set_network_config},
     options::{HandleSpace, Options, ThreadHook},
     signaling::{

@@ -8,11 +8,7 @@ use std::{
     },
 };
 
-use gamewire_proto::{
-    Time,
-    connection::Connection,
-    endpoint::{Endpoint, Incoming},
-};
+use gamewire_proto::{Time, connection::Connection, endpoint::Incoming};
 use gamewire_wire::identity::Identity;
 
 use crate::{
@@ -21,6 +17,7 @@ use crate::{
     handle::{ConnectionHandle, Keyed, ListenSocketHandle},
     link::Link,
     slot::{Machine, Slot, SlotParts},
+    worker::Entrance,
 };
 
 /// Decides about an address before anything is known or kept of it: `false` drops the request
@@ -30,8 +27,8 @@ pub type AcceptFilter = Arc<dyn Fn(SocketAddr) -> bool + Send + Sync>;
 
 /// Where a listen socket listens.
 pub(crate) enum Listens {
-    /// At an address.
-    Address(Arc<Link>),
+    /// At an address, with a socket for each service thread that shares the work.
+    Address(Vec<Arc<Link>>),
     /// On a virtual port, by identity.
     VirtualPort(u32),
 }
@@ -65,7 +62,7 @@ impl ListenSocket {
         core: &Core,
         now: Time,
         incoming: &Incoming,
-        endpoint: &Endpoint,
+        (link, entrance): (&Arc<Link>, &Entrance),
         reply: &mut Vec<u8>,
     ) -> Option<(Arc<Slot>, u32, Identity)> {
         if self.closed.load(Ordering::Acquire) {
@@ -74,9 +71,11 @@ impl ListenSocket {
         if self.filter.as_ref().is_some_and(|filter| !filter(incoming.remote)) {
             return None;
         }
-        let Listens::Address(link) = &self.listens else { return None };
+        if !entrance.has_room(incoming.remote.ip()) {
+            return None;
+        }
         let mut entropy = core.entropy();
-        let local_id = endpoint.fresh_connection_id(&mut entropy);
+        let local_id = entrance.fresh_connection_id(&mut entropy);
         let options = ScopeValues::child(&self.options, Scope::Connection);
         let auth = core.authentication();
         let config = options.connection_config(auth.roots_configured());

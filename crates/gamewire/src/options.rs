@@ -21,7 +21,8 @@ pub struct Options {
     /// The hub where peers find each other by identity, as a `wss://` URL. Kept for the rendezvous
     /// that is to come.
     pub hub: Option<String>,
-    /// Service threads; connections and listen sockets are spread over them. At least 1.
+    /// Service threads; at least 1. Connections are spread over them, those of one listen socket
+    /// too, and each stays with one thread (on Linux; elsewhere a listen socket has one thread).
     pub service_threads: usize,
     /// The application does the service threads' work by calling [`crate::Sockets::poll`]. Best
     /// with one service thread.

@@ -232,7 +232,13 @@ impl Slot {
 
     /// The application took messages of this connection. True: the machine waits for the room.
     pub(crate) fn on_consumed(&self, messages: &[Message]) -> bool {
-        self.consumed.add(messages.len(), messages.iter().map(|m| m.payload.len()).sum());
+        self.on_consumed_sized(messages, 0)
+    }
+
+    /// The same of messages that each lost a header of so many bytes.
+    pub(crate) fn on_consumed_sized(&self, messages: &[Message], header: usize) -> bool {
+        let bytes = messages.iter().map(|m| header + m.payload.len()).sum();
+        self.consumed.add(messages.len(), bytes);
         self.consumed.stalled.load(Ordering::Acquire)
     }
 }

@@ -5,6 +5,7 @@ mod detailed;
 mod flags;
 mod link;
 mod real_time;
+mod route;
 mod text;
 
 use std::{net::SocketAddr, sync::atomic::Ordering};
@@ -20,6 +21,7 @@ pub use self::{
     flags::ConnectionFlags,
     link::{Distribution, LinkReport, LinkStatus, RecentStats, SequenceCounts, WholeTimeStats},
     real_time::{LaneStatus, PathEstimate, QuickStatus, RealTimeStatus},
+    route::{PairStatus, RouteStatus, RouteStep},
 };
 use crate::{
     handle::ListenSocketHandle,

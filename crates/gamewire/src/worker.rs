@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     ops::ControlFlow,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -13,6 +13,7 @@ use std::{
     },
 };
 
+use gamewire_crypto::Entropy;
 use gamewire_p2p::ice::SocketId;
 use gamewire_proto::{
     Time,
@@ -26,6 +27,7 @@ use crate::{
     io::{Interest, Poller, Ready, RecvBatch, RecvEnd, Token, Waker},
     link::Link,
     listen::ListenSocket,
+    shard::Shard,
     slot::{Machine, Slot},
     timers::{Target, Timers},
 };
@@ -36,6 +38,17 @@ const MAX_RECEIVES_PER_TURN: usize = 4;
 /// How often an unusable socket is opened anew until that works.
 const REOPEN_INTERVAL_US: u64 = crate::io::REOPEN_INTERVAL_US;
 
+/// Packets that other threads hand over and that wait for their turn; more are dropped, as a full
+/// socket buffer drops them.
+const MAX_HANDED_OVER: usize = 1024;
+
+/// A packet that arrived at the socket of another thread.
+struct HandedOver {
+    token: Token,
+    remote: SocketAddr,
+    datagram: Box<[u8]>,
+}
+
 /// A socket and whom its datagrams are for, as given to the thread.
 pub(crate) struct Binding {
     link: Arc<Link>,
@@ -45,19 +58,59 @@ pub(crate) struct Binding {
 /// Who gets the datagrams of a socket.
 enum Receiver {
     /// An endpoint, which finds the connection, and perhaps somebody who takes new ones.
-    Endpoint { endpoint: Box<Endpoint>, listener: Option<Arc<ListenSocket>> },
+    Endpoint(Box<Entrance>),
     /// One connection by identity, which knows the socket by a number.
     Peer { slot: Arc<Slot>, socket: SocketId },
 }
 
+/// Where connections by address come in.
+pub(crate) struct Entrance {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) listener: Option<Arc<ListenSocket>>,
+    /// Which of the listen socket's threads this is, if it has several.
+    pub(crate) shard: Option<Shard>,
+}
+
+impl Entrance {
+    fn settled(&mut self, key: ConnectionKey) {
+        self.endpoint.settled(key);
+        if let Some(shard) = &self.shard {
+            shard.settled(key);
+        }
+    }
+
+    fn forget(&mut self, key: ConnectionKey) {
+        let remote = self.endpoint.remove(key);
+        if let (Some(shard), Some(remote)) = (&self.shard, remote) {
+            shard.closed(key, remote.ip());
+        }
+    }
+
+    /// A connection whose packets come to this thread.
+    pub(crate) fn fresh_connection_id(&self, entropy: &mut dyn Entropy) -> u32 {
+        loop {
+            let id = self.endpoint.fresh_connection_id(entropy);
+            if self.shard.as_ref().is_none_or(|shard| shard.owns(id)) {
+                return id;
+            }
+        }
+    }
+
+    /// Whether the listen socket's threads together have room for one more from this address.
+    pub(crate) fn has_room(&self, address: IpAddr) -> bool {
+        self.shard.as_ref().is_none_or(|shard| shard.check(address).is_ok())
+    }
+}
+
 impl Binding {
-    /// A socket of connections by address.
-    pub(crate) fn of_endpoint(
-        link: Arc<Link>,
-        endpoint: Endpoint,
-        listener: Option<Arc<ListenSocket>>,
-    ) -> Self {
-        Self { link, receiver: Receiver::Endpoint { endpoint: Box::new(endpoint), listener } }
+    /// A socket of connections by address that we open.
+    pub(crate) fn of_endpoint(link: Arc<Link>, endpoint: Endpoint) -> Self {
+        Self::of_listener(link, Entrance { endpoint, listener: None, shard: None })
+    }
+
+    /// A listen socket, or one thread's share of it.
+    pub(crate) fn of_listener(link: Arc<Link>, entrance: Entrance) -> Self {
+        Self { link, receiver: Receiver::Endpoint(Box::new(entrance)) }
     }
 
     /// A socket of one connection by identity.
@@ -83,6 +136,9 @@ pub(crate) struct WorkerHandle {
     next_token: AtomicUsize,
     commands: Mutex<Vec<Command>>,
     timers: Mutex<Vec<(Time, Target)>>,
+    handed_over: Mutex<Vec<HandedOver>>,
+    /// Packets that came to the wrong thread; none should, but after a socket was reopened.
+    misdirected: AtomicU64,
     /// Until when the thread sleeps, if nothing wakes it.
     asleep_until_us: AtomicU64,
     stop: AtomicBool,
@@ -101,6 +157,8 @@ impl WorkerHandle {
             next_token: AtomicUsize::new(0),
             commands: Mutex::default(),
             timers: Mutex::default(),
+            handed_over: Mutex::default(),
+            misdirected: AtomicU64::new(0),
             asleep_until_us: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         }
@@ -173,6 +231,22 @@ impl WorkerHandle {
         self.push_timer(deadline, Target::Socket(token));
     }
 
+    /// Takes over a packet that another thread received.
+    pub(crate) fn hand_over(&self, token: Token, remote: SocketAddr, datagram: &[u8]) {
+        self.misdirected.fetch_add(1, Ordering::Relaxed);
+        let mut handed_over = guard(&self.handed_over);
+        if handed_over.len() < MAX_HANDED_OVER {
+            handed_over.push(HandedOver { token, remote, datagram: datagram.into() });
+            drop(handed_over);
+            self.wake();
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn misdirected(&self) -> u64 {
+        self.misdirected.load(Ordering::Relaxed)
+    }
+
     fn push_timer(&self, deadline: Time, target: Target) {
         guard(&self.timers).push((deadline, target));
         self.wake_by(deadline);
@@ -242,6 +316,7 @@ impl Worker {
         }
         let Some(core) = self.core.upgrade() else { return ControlFlow::Break(()) };
         self.obey(&core);
+        self.take_over(&core);
         self.fire_timers(&core);
         let deadline = self.next_deadline(&core);
         let deadline = [deadline, latest].into_iter().flatten().min();
@@ -263,9 +338,9 @@ impl Worker {
                 Command::Unbind(token) => self.unbind(token),
                 Command::Settled(token, connection) => {
                     if let Some(bound) = self.bound.get_mut(&token)
-                        && let Receiver::Endpoint { endpoint, .. } = &mut bound.binding.receiver
+                        && let Receiver::Endpoint(entrance) = &mut bound.binding.receiver
                     {
-                        endpoint.settled(ConnectionKey(connection.to_raw()));
+                        entrance.settled(ConnectionKey(connection.to_raw()));
                     }
                 }
                 Command::Forget(token, connection) => self.forget(token, connection),
@@ -286,6 +361,20 @@ impl Worker {
         }
     }
 
+    /// Looks at packets that arrived at sockets of other threads.
+    fn take_over(&mut self, core: &Core) {
+        let handed_over = std::mem::take(&mut *guard(&self.handle.handed_over));
+        if handed_over.is_empty() {
+            return;
+        }
+        let now = core.clock.now();
+        for HandedOver { token, remote, mut datagram } in handed_over {
+            if let Some(bound) = self.bound.get_mut(&token) {
+                bound.receive(core, now, remote, &mut datagram);
+            }
+        }
+    }
+
     fn bind(&mut self, binding: Binding) {
         let token = binding.link.token;
         let registered =
@@ -301,9 +390,9 @@ impl Worker {
 
     fn stop_listening(&mut self, token: Token) {
         let Some(bound) = self.bound.get_mut(&token) else { return };
-        if let Receiver::Endpoint { endpoint, listener } = &mut bound.binding.receiver {
-            endpoint.stop_listening();
-            *listener = None;
+        if let Receiver::Endpoint(entrance) = &mut bound.binding.receiver {
+            entrance.endpoint.stop_listening();
+            entrance.listener = None;
         }
         self.unbind_if_idle(token);
     }
@@ -311,8 +400,8 @@ impl Worker {
     fn forget(&mut self, token: Token, connection: ConnectionHandle) {
         let Some(bound) = self.bound.get_mut(&token) else { return };
         let key = ConnectionKey(connection.to_raw());
-        if let Receiver::Endpoint { endpoint, .. } = &mut bound.binding.receiver {
-            endpoint.remove(key);
+        if let Receiver::Endpoint(entrance) = &mut bound.binding.receiver {
+            entrance.forget(key);
         }
         bound.slots.remove(&key);
         self.unbind_if_idle(token);
@@ -320,8 +409,8 @@ impl Worker {
 
     fn unbind_if_idle(&mut self, token: Token) {
         let idle = self.bound.get(&token).is_some_and(|bound| match &bound.binding.receiver {
-            Receiver::Endpoint { endpoint, listener } => {
-                listener.is_none() && endpoint.connections() == 0
+            Receiver::Endpoint(entrance) => {
+                entrance.listener.is_none() && entrance.endpoint.connections() == 0
             }
             Receiver::Peer { .. } => false,
         });
@@ -417,18 +506,20 @@ impl Worker {
     fn next_deadline(&mut self, core: &Core) -> Option<Time> {
         let now = core.clock.now();
         let expiry = core.watch_expiry(now, crate::clock::unix_seconds());
+        let sessions = core.watch_sessions(now);
         if !self.unfinished.is_empty() {
             return Some(now);
         }
-        self.timers.next_deadline().into_iter().chain(expiry).min()
+        self.timers.next_deadline().into_iter().chain(expiry).chain(sessions).min()
     }
 
     fn wait(&mut self, core: &Core, deadline: Option<Time>) -> std::io::Result<()> {
         let asleep_until = deadline.map_or(u64::MAX, Time::as_micros);
         self.handle.asleep_until_us.store(asleep_until, Ordering::Release);
         // Commands and timers that came before that store did not see it.
-        let missed =
-            !guard(&self.handle.timers).is_empty() || !guard(&self.handle.commands).is_empty();
+        let missed = !guard(&self.handle.timers).is_empty()
+            || !guard(&self.handle.commands).is_empty()
+            || !guard(&self.handle.handed_over).is_empty();
         let deadline = if missed { Some(core.clock.now()) } else { deadline };
         let mut readable = std::mem::take(&mut self.unfinished);
         let mut writable = Vec::new();
@@ -540,8 +631,13 @@ impl Bound {
     ) {
         let mut reply = Vec::new();
         let route = match &mut self.binding.receiver {
-            Receiver::Endpoint { endpoint, .. } => {
-                endpoint.handle_datagram(now, remote, datagram, &mut reply)
+            Receiver::Endpoint(entrance) => {
+                if let Some(shard) = &entrance.shard
+                    && shard.hand_over(remote, datagram)
+                {
+                    return;
+                }
+                entrance.endpoint.handle_datagram(now, remote, datagram, &mut reply)
             }
             Receiver::Peer { slot, socket } => {
                 if let Machine::Peer(peer) = &mut slot.lock().machine {
@@ -589,14 +685,17 @@ impl Bound {
     }
 
     fn incoming(&mut self, core: &Core, now: Time, incoming: &Incoming, reply: &mut Vec<u8>) {
-        let Receiver::Endpoint { endpoint, listener: Some(listener) } = &mut self.binding.receiver
-        else {
+        let Binding { link, receiver: Receiver::Endpoint(entrance) } = &mut self.binding else {
             return;
         };
-        let made = listener.admit(core, now, incoming, endpoint, reply);
+        let Some(listener) = &entrance.listener else { return };
+        let made = listener.admit(core, now, incoming, (link, entrance), reply);
         if let Some((slot, local_id, identity)) = made {
             let key = ConnectionKey(slot.handle.to_raw());
-            endpoint.insert_acceptor(key, local_id, incoming, identity);
+            entrance.endpoint.insert_acceptor(key, local_id, incoming, identity);
+            if let Some(shard) = &entrance.shard {
+                shard.opened(key, incoming.remote.ip());
+            }
             self.slots.insert(key, slot.clone());
             core.drive(&slot, |_, _| ());
         }

@@ -1,11 +1,13 @@
-//! ISteamNetworkingMessages. Sessions are connections by identity, which this version does not have:
-//! nothing can be sent, nobody asks for a session.
+//! ISteamNetworkingMessages: messages by identity, over sessions that come and go by themselves.
 
 use std::ffi::{c_int, c_void};
 
+use gamewire::{SendFlags, UserSendError};
+
 use crate::{
-    boundary::guard,
-    identity, instance,
+    boundary::{guard, is_usable},
+    flat::sockets_messages::MAX_MESSAGES,
+    identity, instance, message, results,
     results::result,
     types::{
         EResult, ESteamNetworkingConnectionState, SteamNetConnectionInfo_t,
@@ -17,91 +19,155 @@ use crate::{
 /// Sends a message to an identity.
 ///
 /// # Safety
-/// Null, or an identity.
+/// Null, or an identity; that many bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SteamAPI_ISteamNetworkingMessages_SendMessageToUser(
     self_: *mut ISteamNetworkingMessages,
     identityRemote: *const SteamNetworkingIdentity,
-    _pubData: *const c_void,
-    _cubData: u32,
-    _nSendFlags: c_int,
-    _nRemoteChannel: c_int,
+    pubData: *const c_void,
+    cubData: u32,
+    nSendFlags: c_int,
+    nRemoteChannel: c_int,
 ) -> EResult {
     guard(result::FAIL, || {
         // SAFETY: the caller's promise.
-        let peer = unsafe { identity::read(identityRemote) };
-        let (Some(_), Some(peer)) = (instance::sockets_of_messages(self_), peer) else {
+        let (peer, content) =
+            unsafe { (identity::read(identityRemote), message::content(pubData, cubData)) };
+        let (Some(sockets), Some(peer), Some(content)) =
+            (instance::sockets_of_messages(self_), peer, content)
+        else {
             return result::INVALID_PARAM;
         };
-        if peer.is_invalid() {
-            return result::INVALID_PARAM;
+        let flags = SendFlags::from_bits(nSendFlags.cast_unsigned());
+        match sockets.send_message_to_user(&peer, content, flags, nRemoteChannel) {
+            Ok(()) => result::OK,
+            Err(error) => of_user_send(error),
         }
-        tracing::error!(%peer, "messages by identity are not available in this version");
-        result::FAIL
     })
 }
 
+fn of_user_send(error: UserSendError) -> EResult {
+    match error {
+        UserSendError::Invalid => result::INVALID_PARAM,
+        // What Valve's library says; its header says NoConnection.
+        UserSendError::SessionBroken => result::CONNECT_FAILED,
+        UserSendError::LimitExceeded => result::LIMIT_EXCEEDED,
+        UserSendError::Ignored => result::IGNORED,
+        UserSendError::NoSession => result::FAIL,
+    }
+}
+
 /// Takes messages of a channel.
+///
+/// # Safety
+/// Room for that many pointers.
 #[unsafe(no_mangle)]
-pub extern "C" fn SteamAPI_ISteamNetworkingMessages_ReceiveMessagesOnChannel(
-    _self: *mut ISteamNetworkingMessages,
-    _nLocalChannel: c_int,
-    _ppOutMessages: *mut *mut SteamNetworkingMessage_t,
-    _nMaxMessages: c_int,
+pub unsafe extern "C" fn SteamAPI_ISteamNetworkingMessages_ReceiveMessagesOnChannel(
+    self_: *mut ISteamNetworkingMessages,
+    nLocalChannel: c_int,
+    ppOutMessages: *mut *mut SteamNetworkingMessage_t,
+    nMaxMessages: c_int,
 ) -> c_int {
-    0
+    guard(0, || {
+        let Some(sockets) = instance::sockets_of_messages(self_) else { return 0 };
+        let max = message::room(ppOutMessages, nMaxMessages).min(MAX_MESSAGES);
+        let messages = sockets.receive_messages_on_channel(nLocalChannel, max);
+        // SAFETY: the caller's promise; no more than `max` came.
+        unsafe { message::hand_over_of_users(messages, ppOutMessages) }
+    })
 }
 
 /// Accepts a session. False: nobody asked for one.
+///
+/// # Safety
+/// Null, or an identity.
 #[unsafe(no_mangle)]
-pub extern "C" fn SteamAPI_ISteamNetworkingMessages_AcceptSessionWithUser(
-    _self: *mut ISteamNetworkingMessages,
-    _identityRemote: *const SteamNetworkingIdentity,
+pub unsafe extern "C" fn SteamAPI_ISteamNetworkingMessages_AcceptSessionWithUser(
+    self_: *mut ISteamNetworkingMessages,
+    identityRemote: *const SteamNetworkingIdentity,
 ) -> bool {
-    false
+    guard(false, || {
+        // SAFETY: the caller's promise.
+        let peer = unsafe { identity::read(identityRemote) };
+        let sockets = instance::sockets_of_messages(self_);
+        let asked = sockets.zip(peer);
+        asked.is_some_and(|(sockets, peer)| sockets.accept_session_with_user(&peer))
+    })
 }
 
 /// Ends a session. False: there is none.
-#[unsafe(no_mangle)]
-pub extern "C" fn SteamAPI_ISteamNetworkingMessages_CloseSessionWithUser(
-    _self: *mut ISteamNetworkingMessages,
-    _identityRemote: *const SteamNetworkingIdentity,
-) -> bool {
-    false
-}
-
-/// Ends a channel of a session. False: there is none.
-#[unsafe(no_mangle)]
-pub extern "C" fn SteamAPI_ISteamNetworkingMessages_CloseChannelWithUser(
-    _self: *mut ISteamNetworkingMessages,
-    _identityRemote: *const SteamNetworkingIdentity,
-    _nLocalChannel: c_int,
-) -> bool {
-    false
-}
-
-/// How a session stands: there is none. The structs are zeroed.
 ///
 /// # Safety
-/// Null, or room for the structs.
+/// Null, or an identity.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SteamAPI_ISteamNetworkingMessages_CloseSessionWithUser(
+    self_: *mut ISteamNetworkingMessages,
+    identityRemote: *const SteamNetworkingIdentity,
+) -> bool {
+    guard(false, || {
+        // SAFETY: the caller's promise.
+        let peer = unsafe { identity::read(identityRemote) };
+        let sockets = instance::sockets_of_messages(self_);
+        let asked = sockets.zip(peer);
+        asked.is_some_and(|(sockets, peer)| sockets.close_session_with_user(&peer))
+    })
+}
+
+/// Ends a channel of a session; the last one ends the session. False: there is none.
+///
+/// # Safety
+/// Null, or an identity.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn SteamAPI_ISteamNetworkingMessages_CloseChannelWithUser(
+    self_: *mut ISteamNetworkingMessages,
+    identityRemote: *const SteamNetworkingIdentity,
+    nLocalChannel: c_int,
+) -> bool {
+    guard(false, || {
+        // SAFETY: the caller's promise.
+        let peer = unsafe { identity::read(identityRemote) };
+        let sockets = instance::sockets_of_messages(self_);
+        let asked = sockets.zip(peer);
+        asked.is_some_and(|(sockets, peer)| sockets.close_channel_with_user(&peer, nLocalChannel))
+    })
+}
+
+/// How a session stands, also for a while after it failed; 0 if there is none. What is not known is
+/// zeroed.
+///
+/// # Safety
+/// Null or an identity; null or room for the structs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SteamAPI_ISteamNetworkingMessages_GetSessionConnectionInfo(
-    _self: *mut ISteamNetworkingMessages,
-    _identityRemote: *const SteamNetworkingIdentity,
+    self_: *mut ISteamNetworkingMessages,
+    identityRemote: *const SteamNetworkingIdentity,
     pConnectionInfo: *mut SteamNetConnectionInfo_t,
     pQuickStatus: *mut SteamNetConnectionRealTimeStatus_t,
 ) -> ESteamNetworkingConnectionState {
     guard(0, || {
         // SAFETY: the caller's promise; zeros are a value of both structs.
-        unsafe {
-            if !pConnectionInfo.is_null() {
+        let peer = unsafe {
+            if is_usable(pConnectionInfo) {
                 pConnectionInfo.cast::<u8>().write_bytes(0, size_of::<SteamNetConnectionInfo_t>());
             }
-            if !pQuickStatus.is_null() {
+            if is_usable(pQuickStatus) {
                 let size = size_of::<SteamNetConnectionRealTimeStatus_t>();
                 pQuickStatus.cast::<u8>().write_bytes(0, size);
             }
+            identity::read(identityRemote)
+        };
+        let asked = instance::sockets_of_messages(self_).zip(peer);
+        let found = asked.and_then(|(sockets, peer)| sockets.session_connection_info(&peer));
+        let Some((info, status)) = found else { return 0 };
+        // SAFETY: the caller's promise.
+        unsafe {
+            if is_usable(pConnectionInfo) {
+                pConnectionInfo.write(SteamNetConnectionInfo_t::from(&info));
+            }
+            if let Some(status) = status.filter(|_| is_usable(pQuickStatus)) {
+                pQuickStatus.write(SteamNetConnectionRealTimeStatus_t::from(&status));
+            }
         }
-        0
+        results::state(info.state)
     })
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Most messages that one call takes or gives; more are left for the next.
-const MAX_MESSAGES: usize = 1 << 16;
+pub(crate) const MAX_MESSAGES: usize = 1 << 16;
 
 /// Sends a copy of some bytes.
 ///

@@ -128,10 +128,21 @@ impl Agent {
         if self.remote_password.as_deref() == Some(password) {
             return;
         }
-        self.remote_password = Some(password.to_owned());
+        if self.remote_password.replace(password.to_owned()).is_some() {
+            // The peer began anew: what was found so far was for its old credentials.
+            self.forget_pairs();
+        }
         self.output.trace(now, TraceStep::RemotePassword);
         self.made_progress(now);
         self.proceed(now);
+    }
+
+    fn forget_pairs(&mut self) {
+        self.remotes.clear();
+        self.checklist.clear();
+        self.selected = None;
+        self.nominee = None;
+        self.moved = None;
     }
 
     /// A candidate line was signaled. False: it cannot be used, or there are too many.
@@ -154,11 +165,7 @@ impl Agent {
         self.config.credentials = credentials;
         self.config.role = role;
         self.remote_password = None;
-        self.remotes.clear();
-        self.checklist.clear();
-        self.selected = None;
-        self.nominee = None;
-        self.moved = None;
+        self.forget_pairs();
         self.output.trace(now, TraceStep::Restarted);
         self.made_progress(now);
         for candidate in self.locals.candidates() {

@@ -25,9 +25,10 @@ impl Default for AcceptLimits {
     }
 }
 
-/// Keeps the counts that [`AcceptLimits`] bound.
+/// Keeps the counts that [`AcceptLimits`] bound. An endpoint has its own; a driver that lets several
+/// endpoints share the work of one listen socket keeps another over all of them.
 #[derive(Debug)]
-pub(super) struct Admission {
+pub struct Admission {
     limits: AcceptLimits,
     pending: HashSet<ConnectionKey>,
     per_address: HashMap<IpAddr, usize>,
@@ -36,7 +37,8 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    pub(super) fn new(limits: AcceptLimits) -> Self {
+    /// Counts nothing yet.
+    pub fn new(limits: AcceptLimits) -> Self {
         Self {
             limits,
             pending: HashSet::new(),
@@ -45,7 +47,11 @@ impl Admission {
         }
     }
 
-    pub(super) fn check(&self, address: IpAddr) -> Result<(), DropReason> {
+    /// Whether one more may come in from this address.
+    ///
+    /// # Errors
+    /// The limit that is reached.
+    pub fn check(&self, address: IpAddr) -> Result<(), DropReason> {
         if self.pending.len() >= self.limits.max_pending
             || self.counted.len() >= self.limits.max_connections
         {
@@ -57,17 +63,20 @@ impl Admission {
         Ok(())
     }
 
-    pub(super) fn opened(&mut self, key: ConnectionKey, address: IpAddr) {
+    /// One came in and is pending.
+    pub fn opened(&mut self, key: ConnectionKey, address: IpAddr) {
         self.pending.insert(key);
         *self.per_address.entry(address).or_default() += 1;
         self.counted.insert(key);
     }
 
-    pub(super) fn settled(&mut self, key: ConnectionKey) {
+    /// It was accepted or refused.
+    pub fn settled(&mut self, key: ConnectionKey) {
         self.pending.remove(&key);
     }
 
-    pub(super) fn closed(&mut self, key: ConnectionKey, address: IpAddr) {
+    /// It is over; connections that never came in here are not counted.
+    pub fn closed(&mut self, key: ConnectionKey, address: IpAddr) {
         self.pending.remove(&key);
         if self.counted.remove(&key)
             && let Some(count) = self.per_address.get_mut(&address)

@@ -22,8 +22,8 @@ use gamewire_wire::{
     udp::{self, Datagram, DatagramError},
 };
 
-pub use self::limits::AcceptLimits;
-use self::{limits::Admission, table::Table};
+pub use self::limits::{AcceptLimits, Admission};
+use self::table::Table;
 use crate::{
     Time,
     drops::{DropCounters, DropReason},
@@ -151,13 +151,13 @@ impl Endpoint {
         }
     }
 
-    /// Forgets a connection.
-    pub fn remove(&mut self, key: ConnectionKey) {
-        if let Some(remote) = self.table.remove(key)
-            && let Some(admission) = &mut self.admission
-        {
+    /// Forgets a connection and returns the peer's address, if it was known.
+    pub fn remove(&mut self, key: ConnectionKey) -> Option<SocketAddr> {
+        let remote = self.table.remove(key)?;
+        if let Some(admission) = &mut self.admission {
             admission.closed(key, remote.ip());
         }
+        Some(remote)
     }
 
     /// Connections registered.

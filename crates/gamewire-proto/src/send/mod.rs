@@ -45,6 +45,11 @@ use crate::{
 /// Largest message, in bytes (api.md §3.11).
 pub const MAX_MESSAGE_BYTES: usize = 512 * 1024;
 
+/// So much larger a message may be than [`MAX_MESSAGE_BYTES`] if the library puts a header before
+/// what the application sends, in bytes (api.md §3.11). The application's own limit is the caller's
+/// to check.
+pub const INTERNAL_HEADER_BYTES: usize = 16;
+
 /// Largest unreliable message, in bytes, at the full packet size; a larger one is sent reliably.
 /// Valve's receiver keeps 20 segments of unreliable messages per lane, so smaller packets lower this
 /// in proportion (wire.md §5).
@@ -224,7 +229,7 @@ impl SendQueues {
             return Err(EnqueueError::InvalidLane(message));
         };
         let oversized = !message.reliable && message.payload.len() > self.max_unreliable();
-        if message.payload.len() > MAX_MESSAGE_BYTES
+        if message.payload.len() > MAX_MESSAGE_BYTES + INTERNAL_HEADER_BYTES
             || (oversized && self.config.refuse_large_unreliable)
         {
             return Err(EnqueueError::TooLarge(message));

@@ -299,7 +299,7 @@ fn sizes_and_lanes_are_checked() {
     let mut queues = queues();
     assert!(push(&mut queues, message(MAX_MESSAGE_BYTES, true)) == 1);
     let table = [
-        (MAX_MESSAGE_BYTES + 1, 0, "TooLarge"),
+        (MAX_MESSAGE_BYTES + super::INTERNAL_HEADER_BYTES + 1, 0, "TooLarge"),
         (usize::from(u16::MAX), 1, "InvalidLane"),
         (1, 255, "InvalidLane"),
         (1, 256, "InvalidLane"),

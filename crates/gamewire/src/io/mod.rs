@@ -1,8 +1,8 @@
 //! Sockets, the clock and readiness: the only part of the library that talks to the operating
 //! system about packets.
 //!
-//! It moves datagrams and keeps time. It knows nothing of connections, never interprets a payload
-//! byte, never retries on its own behalf later, and never decides what is sent next.
+//! It moves datagrams and keeps time. It knows nothing of connections, interprets no payload byte but
+//! as [`Steering`] says, never retries on its own behalf later, and never decides what is sent next.
 //!
 //! # Platform seam
 //!
@@ -41,4 +41,6 @@ pub use recv::{
     Received, RecvBatch, RecvEnd,
 };
 pub use send::{DropReason, MAX_BATCH_BYTES, NO_BUFFERS_PAUSE_US, SendOutcome, SendWait, Transmit};
-pub use udp_socket::{BindError, REOPEN_INTERVAL_US, Reopened, SOCKET_BUFFER_BYTES, UdpSocket};
+pub use udp_socket::{
+    BindError, REOPEN_INTERVAL_US, Reopened, SOCKET_BUFFER_BYTES, Steering, UdpSocket,
+};

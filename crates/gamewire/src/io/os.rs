@@ -88,6 +88,82 @@ pub(super) fn deregister(registry: &Registry, socket: &impl AsRawFd) -> io::Resu
     registry.deregister(&mut SourceFd(&socket.as_raw_fd()))
 }
 
+pub(super) use sharding::{SHARES_PORTS, share_port, steer};
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod sharding {
+    use crate::io::Steering;
+    use socket2::Socket;
+    use std::{io, os::fd::AsRawFd};
+
+    /// Whether several sockets can share one address and the system can be told which of them gets
+    /// what.
+    pub(in crate::io) const SHARES_PORTS: bool = true;
+
+    /// Lets other sockets of this user be bound to the same address.
+    pub(in crate::io) fn share_port(socket: &Socket) -> io::Result<()> {
+        socket.set_reuse_port(true)
+    }
+
+    /// Steers what arrives at the address of `socket`, which `count` sockets share.
+    ///
+    /// The program is classic BPF, which needs no privilege. It sees the datagram from its payload
+    /// on, and returns the number of a socket in the order of binding; a number that no socket has
+    /// leaves the choice to a hash of the addresses.
+    pub(in crate::io) fn steer(
+        socket: &Socket,
+        steering: Steering,
+        count: usize,
+    ) -> io::Result<()> {
+        const LOAD_BYTE: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
+        const IF_ANY_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
+        const MODULO: u32 = libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K;
+        const RETURN_IT: u32 = libc::BPF_RET | libc::BPF_A;
+        const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+        let count = u32::try_from(count).map_err(io::Error::other)?;
+        let instruction =
+            |code: u32, k: u32, jf: u8| libc::sock_filter { code: code as u16, jt: 0, jf, k };
+        let mut program = [
+            instruction(LOAD_BYTE, 0, 0),
+            instruction(IF_ANY_BIT, steering.first_byte_mask.into(), 3),
+            instruction(LOAD_BYTE, steering.offset.into(), 0),
+            instruction(MODULO, count, 0),
+            instruction(RETURN_IT, 0, 0),
+            instruction(RETURN, u32::MAX, 0),
+        ];
+        let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+        // SAFETY: the descriptor is open; `program` and the instructions it points to outlive the
+        // call, which copies them, and the length given is that of the structure.
+        let rc = unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_ATTACH_REUSEPORT_CBPF,
+                (&raw const program).cast(),
+                size_of::<libc::sock_fprog>() as libc::socklen_t,
+            )
+        };
+        if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod sharding {
+    use crate::io::Steering;
+    use socket2::Socket;
+    use std::io;
+
+    pub(in crate::io) const SHARES_PORTS: bool = false;
+
+    pub(in crate::io) fn share_port(_: &Socket) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(in crate::io) fn steer(_: &Socket, _: Steering, _: usize) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 pub(super) use timer::Timer;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -48,6 +48,16 @@ pub enum Reopened {
     NewAddress(SocketAddr),
 }
 
+/// Which of several sockets at one address gets a datagram: if the first byte has a bit of
+/// `first_byte_mask`, the one whose number is the byte at `offset` modulo their count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Steering {
+    /// What the first byte is looked at for.
+    pub first_byte_mask: u8,
+    /// Where the byte is that decides, from the start of the payload.
+    pub offset: u8,
+}
+
 /// A non-blocking UDP socket that batches, and that outlives what happens to it.
 ///
 /// All methods take `&self`: any thread may send; receiving is for one thread at a time (more would
@@ -57,6 +67,7 @@ pub enum Reopened {
 pub struct UdpSocket {
     /// What was asked for at bind.
     requested: SocketAddr,
+    sharing: Sharing,
     link: RwLock<Link>,
     counters: SocketCounters,
 }
@@ -79,6 +90,14 @@ struct Open {
     max_gso_segments: AtomicUsize,
 }
 
+/// Whether others are bound to the same address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Sharing {
+    Alone,
+    /// Other sockets of this user may be.
+    Shared,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Family {
     V4,
@@ -92,11 +111,48 @@ impl UdpSocket {
     /// # Errors
     /// The system's, mostly: address in use, address not of this machine, port not permitted.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        Self::bind_as(address, Sharing::Alone)
+    }
+
+    fn bind_as(address: SocketAddr, sharing: Sharing) -> Result<Self, BindError> {
         let requested = normalised(address);
-        let (open, local_addr) = open_or_fall_back(requested, Open::new)
-            .map_err(|source| BindError { address: requested, source })?;
+        let (open, local_addr) =
+            open_or_fall_back(requested, |address| Open::new(address, sharing))
+                .map_err(|source| BindError { address: requested, source })?;
         let link = RwLock::new(Link { local_addr, open: Some(open) });
-        Ok(Self { requested, link, counters: SocketCounters::default() })
+        Ok(Self { requested, sharing, link, counters: SocketCounters::default() })
+    }
+
+    /// Binds up to `count` sockets to one address, among which the system spreads what arrives: a
+    /// datagram that `steering` applies to goes to the socket that it names, any other to one that
+    /// depends on the addresses alone. Returns one socket where the system cannot do it.
+    ///
+    /// Like one socket, they share the address with nobody who came before; a process of the same
+    /// user that asks for it may join later. A socket that is reopened comes last in the order from
+    /// then on, so who receives a datagram must look whether it is his.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::bind`].
+    pub fn bind_shards(
+        address: SocketAddr,
+        count: usize,
+        steering: Steering,
+    ) -> Result<Vec<Self>, BindError> {
+        let mut first = Self::bind(address)?;
+        if count < 2 || !os::SHARES_PORTS {
+            return Ok(vec![first]);
+        }
+        let address = first.local_addr();
+        let failed = |source| BindError { address, source };
+        // Only now: so it is bound for itself, or not at all.
+        first.with_socket(os::share_port).map_err(failed)?;
+        first.sharing = Sharing::Shared;
+        let mut shards = vec![first];
+        for _ in 1..count {
+            shards.push(Self::bind_as(address, Sharing::Shared)?);
+        }
+        shards[0].with_socket(|socket| os::steer(socket, steering, count)).map_err(failed)?;
+        Ok(shards)
     }
 
     /// The bound address: `[::]` for a dual-stack socket, and the real port if 0 was asked for.
@@ -225,8 +281,9 @@ impl UdpSocket {
         let address = link.local_addr;
         // Before the new one is bound, since the port is free only then.
         link.open = None;
-        let opened = Open::new(address).or_else(|error| match self.requested.port() {
-            0 => open_or_fall_back(self.requested, Open::new),
+        let open = |address| Open::new(address, self.sharing);
+        let opened = open(address).or_else(|error| match self.requested.port() {
+            0 => open_or_fall_back(self.requested, open),
             _ => Err(error),
         });
         let (open, local_addr) = opened.map_err(|source| BindError { address, source })?;
@@ -295,7 +352,7 @@ impl Source for &UdpSocket {
 
 impl Open {
     /// Opens a socket at `address`; dual-stack if that is `[::]`. Also returns the bound address.
-    fn new(address: SocketAddr) -> io::Result<(Self, SocketAddr)> {
+    fn new(address: SocketAddr, sharing: Sharing) -> io::Result<(Self, SocketAddr)> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         let family = if address.is_ipv6() { Family::V6 } else { Family::V4 };
         if family == Family::V6 {
@@ -303,6 +360,9 @@ impl Open {
         }
         raise_buffer(|bytes| socket.set_send_buffer_size(bytes));
         raise_buffer(|bytes| socket.set_recv_buffer_size(bytes));
+        if sharing == Sharing::Shared {
+            os::share_port(&socket)?;
+        }
         socket.bind(&address.into())?;
         let state = UdpSocketState::new((&socket).into())?;
         let local_addr = socket

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use gamewire_p2p::rendezvous::{Origin, PeerConfig, PeerConnection, VirtualPorts};
-use gamewire_proto::event::ConnectionState;
+use gamewire_proto::{event::ConnectionState, send::INTERNAL_HEADER_BYTES};
 use gamewire_wire::identity::Identity;
 
 use super::servers;
@@ -16,6 +16,7 @@ use crate::{
     core::Core,
     handle::{ConnectionHandle, ListenSocketHandle},
     listen::{ListenSocket, Listens},
+    messages::SESSION_VIRTUAL_PORT,
     signaling::{ConnectionSignaling, MAX_VIRTUAL_PORT, P2pError},
     slot::{Machine, Slot},
 };
@@ -119,14 +120,16 @@ impl Core {
         let local_port = u32::try_from(scope.int32(ConfigId::LocalVirtualPort)).ok();
         let ports = VirtualPorts { local: local_port.or(remote_port), remote: remote_port };
         let symmetric = scope.int32(ConfigId::SymmetricConnect) != 0;
-        if symmetric {
-            let peer = peer.ok_or(P2pError::SymmetricWithoutIdentity)?;
-            if let Some(slot) = self.find_symmetric(peer, ports)? {
-                return Ok(slot.handle);
-            }
+        if symmetric && peer.is_none() {
+            return Err(P2pError::SymmetricWithoutIdentity);
         }
+        let symmetric_peer = peer.filter(|_| symmetric);
         if !self.may_go_without_certificate(&scope) {
             return Err(P2pError::NoCertificate);
+        }
+        let existing = symmetric_peer.and_then(|peer| self.find_symmetric(peer, ports));
+        if let Some(slot) = existing {
+            return self.join_symmetric(&slot);
         }
         let signaling = match channel {
             Channel::Given(signaling) => Arc::from(signaling),
@@ -135,13 +138,22 @@ impl Core {
             }
         };
         scope.lock();
+        let (config, named) = self.config_of_peer(&scope, ports);
+        let matching = self.peers.matching();
+        // The peer may have asked while the application made the channel.
+        let existing = symmetric_peer.and_then(|peer| self.find_symmetric(peer, ports));
+        if let Some(slot) = existing {
+            drop(matching);
+            return self.join_symmetric(&slot);
+        }
         let mut entropy = self.entropy();
         let local_id = self.peers.reserve(&mut entropy).ok_or(P2pError::TooMany)?;
-        let (config, named) = self.config_of_peer(&scope, ports);
         let party = self.authentication().local_party(crate::clock::unix_seconds(), peer.cloned());
         let now = self.clock.now();
         let machine = PeerConnection::connect(now, local_id, party, config, &mut entropy);
-        let Some(slot) = self.insert_peer(machine, (local_id, Some(signaling)), None, scope) else {
+        let slot = self.insert_peer(machine, (local_id, Some(signaling)), None, scope);
+        drop(matching);
+        let Some(slot) = slot else {
             self.peers.release(local_id);
             return Err(P2pError::TooMany);
         };
@@ -150,14 +162,9 @@ impl Core {
         Ok(slot.handle)
     }
 
-    /// The connection that a symmetric one would be: the peer's request is accepted by asking for
-    /// the same.
-    fn find_symmetric(
-        &self,
-        whom: &Identity,
-        ports: VirtualPorts,
-    ) -> Result<Option<Arc<Slot>>, P2pError> {
-        let same = |peer: &PeerConnection| {
+    /// The connection that a symmetric one would be.
+    fn find_symmetric(&self, whom: &Identity, ports: VirtualPorts) -> Option<Arc<Slot>> {
+        self.find_peer(|peer| {
             let lives = matches!(
                 peer.connection().state(),
                 ConnectionState::Connecting
@@ -168,10 +175,13 @@ impl Core {
                 && peer.is_symmetric()
                 && peer.ports() == ports
                 && peer.remote_identity() == Some(whom)
-        };
-        let Some(slot) = self.find_peer(same) else { return Ok(None) };
+        })
+    }
+
+    /// The peer's request is accepted by asking for the same.
+    fn join_symmetric(&self, slot: &Arc<Slot>) -> Result<ConnectionHandle, P2pError> {
         let mut entropy = self.entropy();
-        let accepted = self.drive_machine(&slot, |machine, now| match machine {
+        let accepted = self.drive_machine(slot, |machine, now| match machine {
             Machine::Peer(peer) if peer.origin() == Origin::Remote => {
                 peer.accept(now, &mut entropy).is_ok()
             }
@@ -181,7 +191,7 @@ impl Core {
             return Err(P2pError::AlreadyConnected);
         };
         side.accepted_by_connecting.store(true, Ordering::Release);
-        Ok(Some(slot))
+        Ok(slot.handle)
     }
 
     /// A channel for a connection for which the application gave none.
@@ -205,8 +215,13 @@ impl Core {
     ) -> (PeerConfig, Vec<servers::NamedServer>) {
         let roots = self.authentication().roots_configured();
         let (ice, named) = servers::ice_options(scope);
+        let mut connection = scope.connection_config(roots);
+        if ports.local == Some(SESSION_VIRTUAL_PORT) {
+            // The largest message has a header.
+            connection.receive.max_message_bytes += INTERNAL_HEADER_BYTES;
+        }
         let config = PeerConfig {
-            connection: scope.connection_config(roots),
+            connection,
             ice,
             ports,
             symmetric: scope.int32(ConfigId::SymmetricConnect) != 0,

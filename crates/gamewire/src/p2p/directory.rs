@@ -14,7 +14,10 @@ const MAX_PEERS: usize = 16_384;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub(crate) struct Directory(Mutex<Tables>);
+pub(crate) struct Directory {
+    tables: Mutex<Tables>,
+    matching: Mutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct Tables {
@@ -24,7 +27,13 @@ struct Tables {
 
 impl Directory {
     fn lock(&self) -> MutexGuard<'_, Tables> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps others from making connections between the question whether there is one and the making
+    /// of it. Nothing of the application's is called meanwhile.
+    pub(crate) fn matching(&self) -> MutexGuard<'_, ()> {
+        self.matching.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reserves a connection id, random, with both halves not zero. `None`: there are too many.

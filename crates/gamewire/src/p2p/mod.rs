@@ -17,7 +17,7 @@ use std::sync::{
 
 use gamewire_p2p::ice::SocketId;
 
-pub(crate) use self::directory::Directory;
+pub(crate) use self::{connect::Channel, directory::Directory};
 use crate::{link::Link, signaling::ConnectionSignaling, worker::WorkerHandle};
 
 /// Most sockets that one connection ever uses, one per local address. An interface that goes leaves
@@ -36,6 +36,8 @@ pub(crate) struct PeerSide {
     accepted_by_connecting: AtomicBool,
     /// Nothing more will be signaled.
     over: AtomicBool,
+    /// It carries messages by identity.
+    session: bool,
 }
 
 impl std::fmt::Debug for PeerSide {
@@ -49,6 +51,7 @@ impl PeerSide {
         local_id: u32,
         worker: Arc<WorkerHandle>,
         signaling: Option<Arc<dyn ConnectionSignaling>>,
+        session: bool,
     ) -> Self {
         Self {
             local_id,
@@ -57,7 +60,13 @@ impl PeerSide {
             signaling: Mutex::new(signaling),
             accepted_by_connecting: AtomicBool::new(false),
             over: AtomicBool::new(false),
+            session,
         }
+    }
+
+    /// Whether it carries messages by identity, and is none of the application's connections.
+    pub(crate) fn is_session(&self) -> bool {
+        self.session
     }
 
     /// The socket with this number.

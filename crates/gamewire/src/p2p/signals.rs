@@ -12,9 +12,10 @@ use gamewire_wire::identity::Identity;
 use super::{PeerSide, servers};
 use crate::{
     Sockets,
-    config::{Scope, ScopeValues},
+    config::{Config, Scope, ScopeValues},
     core::Core,
     handle::{ConnectionHandle, ListenSocketHandle},
+    messages::SESSION_VIRTUAL_PORT,
     signaling::SignalingRecvContext,
     slot::{Machine, Slot, SlotParts, SlotState},
     status::ConnectionInfo,
@@ -98,17 +99,25 @@ impl Core {
         if is_fake(&signal.from) {
             return false;
         }
-        if let Some(slot) = self.addressee(&signal) {
+        let matching = self.peers.matching();
+        let addressee = self.addressee(&signal);
+        // An answer would tell a stranger who is online.
+        let is_new =
+            signal.to_connection_id == 0 && signal.request.is_some() && signal.closed.is_none();
+        let new = match &addressee {
+            None if is_new => self.requested(&own, &signal, context),
+            _ => None,
+        };
+        drop(matching);
+        if let Some(new) = new {
+            self.ask_application(&new, &signal, context);
+        } else if let Some(slot) = addressee {
             let mut entropy = self.entropy();
             let fate = self.drive_machine(&slot, |machine, now| match machine {
                 Machine::Peer(peer) => peer.handle_signal(now, &signal, &mut entropy),
                 Machine::Udp(_) | Machine::Pipe(_) => Fate::WrongSender,
             });
             return fate == Fate::Taken;
-        }
-        // An answer would tell a stranger who is online.
-        if signal.to_connection_id == 0 && signal.request.is_some() && signal.closed.is_none() {
-            self.requested(&own, &signal, context);
         }
         true
     }
@@ -142,43 +151,75 @@ impl Core {
         })
     }
 
-    /// Somebody new asks to connect.
+    /// Somebody new asks to connect: what came of it, if anything.
     fn requested(
-        self: &Arc<Self>,
+        &self,
         own: &Identity,
         signal: &Signal,
-        context: &mut dyn SignalingRecvContext,
-    ) {
-        let Some(request) = &signal.request else { return };
+        context: &dyn SignalingRecvContext,
+    ) -> Option<Asked> {
+        let request = signal.request.as_ref()?;
         let meant_for_us = signal.to.as_ref().is_none_or(|to| to == own);
         let waiting = self.pending_requests();
         if !meant_for_us || waiting >= MAX_PENDING_REQUESTS {
             tracing::debug!(from = %signal.from, waiting, "a request to connect is ignored");
-            return;
+            return None;
         }
         let listener = request
             .to_virtual_port
             .and_then(|port| self.peers.listener(port))
             .and_then(|socket| self.listen_sockets.find(socket.to_raw()));
-        if listener.is_none() && context.needs_listener() {
-            return;
+        let session = request.to_virtual_port == Some(SESSION_VIRTUAL_PORT);
+        let heard = if session {
+            self.messages.is_in_use()
+        } else {
+            listener.is_some() || !context.needs_listener()
+        };
+        if !heard {
+            return None;
         }
         let outer = listener.as_ref().map_or(&self.interface, |listener| &listener.options);
         let options = ScopeValues::child(outer, Scope::Connection);
+        if session {
+            // Both ends may send the first message.
+            let symmetric = Config::SymmetricConnect(1);
+            options.set_all(&[symmetric]).ok()?;
+        }
         let socket = listener.as_ref().map(|listener| listener.handle);
-        let Some(slot) = self.make_requested(signal, socket, options, context) else { return };
-        let port = request.to_virtual_port.and_then(|port| i32::try_from(port).ok()).unwrap_or(-1);
+        self.make_requested(signal, socket, options)
+    }
+
+    /// Asks the application whether it will answer. Under no lock.
+    fn ask_application(
+        self: &Arc<Self>,
+        asked: &Asked,
+        signal: &Signal,
+        context: &mut dyn SignalingRecvContext,
+    ) {
+        let (slot, named) = match asked {
+            Asked::Refused(reply) => {
+                context.send_rejection_signal(&signal.from, reply);
+                return;
+            }
+            Asked::Made(slot, named) => (slot, named),
+        };
+        let port = signal.request.as_ref().and_then(|request| request.to_virtual_port);
+        let port = port.and_then(|port| i32::try_from(port).ok()).unwrap_or(-1);
         let channel = context.on_connect_request(slot.handle, &signal.from, port);
         let Some(side) = &slot.peer_side else { return };
         match channel {
             Some(channel) => {
                 side.set_signaling(Some(Arc::from(channel)));
-                self.gather(&slot);
+                if side.is_session() {
+                    self.session_requested(slot, &signal.from);
+                }
+                self.gather(slot);
+                servers::resolve(self, slot, named.clone());
             }
-            None if slot.is_closed() => self.refuse_actively(&slot, signal, context),
+            None if slot.is_closed() => self.refuse_actively(slot, signal, context),
             None => {
                 // Nobody learns that we are here, nor that anything happened.
-                self.forget_peer(&slot, side);
+                self.forget_peer(slot, side);
                 self.connections.remove(slot.handle.to_raw());
             }
         }
@@ -200,12 +241,11 @@ impl Core {
     }
 
     fn make_requested(
-        self: &Arc<Self>,
+        &self,
         signal: &Signal,
         listen_socket: Option<ListenSocketHandle>,
         options: Arc<ScopeValues>,
-        context: &mut dyn SignalingRecvContext,
-    ) -> Option<Arc<Slot>> {
+    ) -> Option<Asked> {
         let mut entropy = self.entropy();
         let local_id = self.peers.reserve(&mut entropy)?;
         let (config, named) = self.peer_config(&options, signal);
@@ -220,16 +260,14 @@ impl Core {
                 self.peers.release(local_id);
                 let reason = refusal.reason.0.unsigned_abs();
                 let reply = signal.refusal_reply(&own, local_id, reason, &refusal.debug);
-                context.send_rejection_signal(&signal.from, &reply);
-                return None;
+                return Some(Asked::Refused(reply));
             }
         };
         let slot = self.insert_peer(peer, (local_id, None), listen_socket, options);
-        match &slot {
-            Some(slot) => servers::resolve(self, slot, named),
-            None => self.peers.release(local_id),
+        if slot.is_none() {
+            self.peers.release(local_id);
         }
-        slot
+        Some(Asked::Made(slot?, named))
     }
 
     fn peer_config(
@@ -253,7 +291,8 @@ impl Core {
         listen_socket: Option<ListenSocketHandle>,
         options: Arc<ScopeValues>,
     ) -> Option<Arc<Slot>> {
-        let side = PeerSide::new(local_id, self.next_worker().clone(), signaling);
+        let session = peer.ports().local == Some(SESSION_VIRTUAL_PORT);
+        let side = PeerSide::new(local_id, self.next_worker().clone(), signaling, session);
         let slot = self.connections.insert(|raw| {
             Some(Slot::new(SlotParts {
                 handle: ConnectionHandle::from_raw(raw.get())?,
@@ -284,6 +323,14 @@ impl Core {
             context.send_rejection_signal(&signal.from, &goodbye);
         }
     }
+}
+
+/// What came of a request to connect.
+enum Asked {
+    /// A connection that waits for the application.
+    Made(Arc<Slot>, Vec<servers::NamedServer>),
+    /// The signal that says why not.
+    Refused(Vec<u8>),
 }
 
 /// FakeIPs stand for peers towards applications, and name nobody towards peers (api.md §3.5).

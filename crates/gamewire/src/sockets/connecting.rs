@@ -26,9 +26,10 @@ use crate::{
     io::UdpSocket,
     link::Link,
     listen::{AcceptFilter, ListenSocket, Listens},
+    shard::{MAX_SHARDS, STEERING, Shard},
     slot::{Machine, Slot, SlotParts},
     status::ConnectionInfo,
-    worker::{Binding, WorkerHandle},
+    worker::{Binding, Entrance, WorkerHandle},
 };
 
 /// Spreads sockets over service threads in turn.
@@ -71,22 +72,32 @@ impl Sockets {
         if !self.core.may_go_without_certificate(&scope) {
             return Err(ListenError::NoCertificate);
         }
-        let socket = UdpSocket::bind(address)?;
-        let link = self.core.link(socket);
+        let shards = self.core.workers.len().min(MAX_SHARDS);
+        let sockets = UdpSocket::bind_shards(address, shards, STEERING)?;
+        let links: Vec<_> = if sockets.len() == 1 {
+            sockets.into_iter().map(|socket| self.core.link(socket)).collect()
+        } else {
+            let tie = |(socket, worker)| self.core.link_to(socket, worker);
+            sockets.into_iter().zip(&self.core.workers).map(tie).collect()
+        };
         let socket = self.core.listen_sockets.insert(|raw| {
             Some(ListenSocket {
                 handle: ListenSocketHandle::from_raw(raw.get())?,
-                listens: Listens::Address(link.clone()),
+                listens: Listens::Address(links.clone()),
                 options: scope.clone(),
                 filter,
                 closed: AtomicBool::new(false),
             })
         });
         let socket = socket.ok_or(ListenError::TooMany)?;
-        tracing::info!(socket = %socket.handle, address = %link.socket.local_addr(), "listening");
-        let endpoint = Endpoint::new(Some(scope.accept_limits()), &mut self.core.entropy());
-        let listener = Some(socket.clone());
-        link.worker.bind(Binding::of_endpoint(link.clone(), endpoint, listener));
+        let address = links[0].socket.local_addr();
+        tracing::info!(socket = %socket.handle, %address, threads = links.len(), "listening");
+        let limits = scope.accept_limits();
+        for (link, shard) in links.iter().zip(Shard::all(&links, limits)) {
+            let endpoint = Endpoint::new(Some(limits), &mut self.core.entropy());
+            let entrance = Entrance { endpoint, listener: Some(socket.clone()), shard };
+            link.worker.bind(Binding::of_listener(link.clone(), entrance));
+        }
         Ok(socket.handle)
     }
 
@@ -135,7 +146,7 @@ impl Sockets {
         });
         let slot = slot.ok_or(ConnectError::TooMany)?;
         endpoint.insert_initiator(ConnectionKey(slot.handle.to_raw()), local_id, address);
-        link.worker.bind(Binding::of_endpoint(link.clone(), endpoint, None));
+        link.worker.bind(Binding::of_endpoint(link.clone(), endpoint));
         self.core.drive(&slot, |_, _| ());
         Ok(slot.handle)
     }
@@ -200,7 +211,9 @@ impl Sockets {
             }
         }
         match &listener.listens {
-            Listens::Address(link) => link.worker.stop_listening(link.token),
+            Listens::Address(links) => {
+                links.iter().for_each(|link| link.worker.stop_listening(link.token));
+            }
             Listens::VirtualPort(port) => self.core.peers.stop_listening(*port),
         }
         true
@@ -212,7 +225,7 @@ impl Sockets {
     pub fn listen_socket_address(&self, socket: ListenSocketHandle) -> Option<SocketAddr> {
         let listener = self.core.listen_sockets.find(socket.to_raw())?;
         match &listener.listens {
-            Listens::Address(link) => Some(link.socket.local_addr()),
+            Listens::Address(links) => links.first().map(|link| link.socket.local_addr()),
             Listens::VirtualPort(_) => None,
         }
     }
@@ -236,7 +249,9 @@ impl Core {
         let link = Arc::new(Link::new(socket, worker.fresh_token(), worker.clone(), &fake, seed));
         link.configure_trace(self.global.int32(ConfigId::PacketTraceMaxBytes));
         let mut links = self.links();
-        links.retain(|link| link.strong_count() > 0);
+        if links.len() == links.capacity() {
+            links.retain(|link| link.strong_count() > 0);
+        }
         links.push(Arc::downgrade(&link));
         link
     }

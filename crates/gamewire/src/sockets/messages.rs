@@ -7,7 +7,7 @@ use gamewire_proto::{
     connection::SendError as MachineSendError,
     event::ConnectionState,
     lane::{LaneConfig, MAX_LANES},
-    send::{EnqueueError, LaneError, OutgoingMessage},
+    send::{EnqueueError, INTERNAL_HEADER_BYTES, LaneError, MAX_MESSAGE_BYTES, OutgoingMessage},
 };
 
 use super::Sockets;
@@ -140,6 +140,14 @@ impl Sockets {
         // The application may have closed it between finding the slot and taking its lock.
         if slot.is_closed() {
             return Err(SendError::NoSuchConnection(message));
+        }
+        let header = if slot.peer_side.as_ref().is_some_and(|side| side.is_session()) {
+            INTERNAL_HEADER_BYTES
+        } else {
+            0
+        };
+        if message.payload.len() > MAX_MESSAGE_BYTES + header {
+            return Err(SendError::TooLarge(message));
         }
         let now = self.core.clock.now();
         let machine = match &mut state.machine {

@@ -165,7 +165,7 @@ impl Sockets {
         let key = ConnectionKey(slot.handle.to_raw());
         half.endpoint.insert_initiator(key, half.local_id, remote);
         let Half { link, endpoint, .. } = half;
-        link.worker.bind(Binding::of_endpoint(link.clone(), endpoint, None));
+        link.worker.bind(Binding::of_endpoint(link.clone(), endpoint));
         self.core.drive(&slot, |_, _| ());
         Ok(slot.handle)
     }

@@ -5,7 +5,9 @@ use gamewire_proto::{
     connection::{Connection, RecoveryStatus, SessionStatus},
 };
 
-use super::{ConnectionInfo, LaneStatus, LinkStatus, PathEstimate, RealTimeStatus, text::micros};
+use super::{
+    ConnectionInfo, LaneStatus, LinkStatus, PathEstimate, RealTimeStatus, RouteStatus, text::micros,
+};
 use crate::{
     config::{ConfigId, ConfigType, ScopeValues},
     slot::{Machine, Slot, SlotState},
@@ -26,6 +28,8 @@ pub struct DetailedStatus {
     pub protocol: Option<ProtocolStatus>,
     /// Statistics of both ends; `None` before the handshake is done, and within the process.
     pub link: Option<LinkStatus>,
+    /// How the route to a peer by identity was found; `None` for other connections.
+    pub route: Option<RouteStatus>,
     /// What may be in flight; `None` as for `link`.
     pub congestion: Option<CongestionStatus>,
     /// Bytes per second at which data may leave; `None`: no limit.
@@ -117,7 +121,10 @@ impl DetailedStatus {
         let config = config_in_force(&slot.options);
         match &state.machine {
             Machine::Udp(machine) => Self::of_udp(info, name, config, machine, now),
-            Machine::Peer(peer) => Self::of_udp(info, name, config, peer.connection(), now),
+            Machine::Peer(peer) => {
+                let status = Self::of_udp(info, name, config, peer.connection(), now);
+                Self { route: Some(RouteStatus::of(peer)), ..status }
+            }
             Machine::Pipe(pipe) => {
                 let real_time = RealTimeStatus::of_pipe(info.state);
                 Self {
@@ -126,6 +133,7 @@ impl DetailedStatus {
                     age_us: None,
                     protocol: None,
                     link: None,
+                    route: None,
                     congestion: None,
                     send_rate_bytes_per_s: real_time.send_rate_bytes_per_s,
                     lanes: vec![LaneStatus::default(); pipe.lanes()],
@@ -155,6 +163,7 @@ impl DetailedStatus {
             name,
             age_us: Some(micros(machine.age(now))),
             protocol: Some(ProtocolStatus::of(machine, session.as_ref())),
+            route: None,
             congestion: recovery.map(CongestionStatus::of),
             send_rate_bytes_per_s: machine.send_rate(),
             lanes: lanes.filter_map(|lane| machine.lane_status(lane)).map(Into::into).collect(),

@@ -86,7 +86,7 @@ impl fmt::Display for Millis {
 }
 
 /// Control characters escaped: the text may be the peer's.
-struct OneLine<'a>(&'a str);
+pub(super) struct OneLine<'a>(pub(super) &'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,6 +106,9 @@ impl fmt::Display for DetailedStatus {
         self.write_head(f)?;
         if let Some(protocol) = &self.protocol {
             protocol.fmt(f)?;
+        }
+        if let Some(route) = &self.route {
+            route.fmt(f)?;
         }
         self.write_queues(f)?;
         if let Some(congestion) = &self.congestion {
