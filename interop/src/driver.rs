@@ -220,6 +220,16 @@ impl PeerProcess {
         }
     }
 
+    /// An event by name that is there already.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        while let Ok(line) = self.lines.try_recv() {
+            remember(&mut self.log, format!("< {line}"));
+            self.events.push_back(line);
+        }
+        let position = self.events.iter().position(|event| event["event"] == name)?;
+        self.events.remove(position)
+    }
+
     /// Waits for an event by name.
     ///
     /// # Errors
