@@ -27,6 +27,9 @@ pub const PROGRAM_VARIABLE: &str = "GAMEWIRE_VALVE_PEER";
 const VALVE_PROGRAM: &str = "gamewire-valve-peer";
 /// The name of the program with ours, of this package.
 const OUR_PROGRAM: &str = "gamewire-peer";
+/// Where it is set, the log of every process is shown as it comes; its value is the level for `init`
+/// of Valve's, 0 to 8.
+pub const LOG_VARIABLE: &str = "GAMEWIRE_LAB_LOG";
 /// Ports tried before a listen socket counts as impossible: another process may take a free one.
 const PORT_ATTEMPTS: usize = 16;
 /// Lines of the peer that are kept to be shown when a cell fails.
@@ -142,8 +145,13 @@ impl PeerProcess {
         let errors = Arc::new(Mutex::new(VecDeque::new()));
         let stderr = child.stderr.take().context("piped")?;
         let kept = errors.clone();
+        let shown = env::var_os(LOG_VARIABLE).is_some();
+        let (name, since) = (library.peer_name(), Instant::now());
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if shown {
+                    eprintln!("{:.3} {name}: {line}", since.elapsed().as_secs_f64());
+                }
                 remember(&mut kept.lock().unwrap_or_else(PoisonError::into_inner), line);
             }
         });

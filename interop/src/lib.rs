@@ -7,6 +7,8 @@
 //! [`content`] that either side can compute, so each can say of what arrived whether it is right
 //! ([`verify`]).
 //!
+//! [`real`] lets our library talk to itself through the kernel, over a bad path.
+//!
 //! This crate never decides whether a difference is acceptable: a cell passes or fails, and one that
 //! could not run has failed.
 #![forbid(unsafe_code)]
@@ -21,6 +23,7 @@ pub mod namespace;
 pub mod our_peer;
 pub mod ours;
 pub mod p2p;
+pub mod real;
 pub mod runner;
 pub mod runs;
 pub mod stage;

@@ -15,13 +15,22 @@ pub(crate) const RELEASE_BUILD: &[&str] =
 /// its C++ is compiled once.
 const VALVE_PEER_BUILD: &[&str] = &["build", "-p", "gamewire-valve-peer"];
 
+/// What the real-stack runs consist of. They are as good in the development profile, in which the
+/// tests have built most of it.
+const REAL_STACK_BUILD: &[&str] =
+    &["build", "-p", "gamewire-interop", "-p", "gamewire-middlebox", "--bins"];
+
 /// The path of a program of [`RELEASE_BUILD`], built if it is not up to date.
 pub(crate) fn release_program(name: &str) -> anyhow::Result<PathBuf> {
     process::run("cargo", RELEASE_BUILD)?;
+    program("release", name)
+}
+
+fn program(profile: &str, name: &str) -> anyhow::Result<PathBuf> {
     let metadata = process::command("cargo", &["metadata", "--format-version", "1", "--no-deps"]);
     let metadata: Value = serde_json::from_str(&process::capture("cargo metadata", metadata)?)?;
     let target = metadata["target_directory"].as_str().context("no target_directory")?;
-    let path = PathBuf::from(target).join("release").join(name);
+    let path = PathBuf::from(target).join(profile).join(name);
     if !path.exists() {
         bail!("{} was not built", path.display());
     }
@@ -36,6 +45,15 @@ pub(crate) fn interop(arguments: &[String]) -> anyhow::Result<()> {
 /// `cargo xtask abi`: programs compiled for Valve's library, with ours in its place.
 pub(crate) fn abi(arguments: &[String]) -> anyhow::Result<()> {
     beside_valve("abi", arguments)
+}
+
+/// `cargo xtask real-stack`: the congestion control through sockets and the kernel.
+pub(crate) fn real_stack(arguments: &[String]) -> anyhow::Result<()> {
+    process::run("cargo", REAL_STACK_BUILD)?;
+    let program = program("debug", "real-stack")?;
+    let mut command = process::command(&program.to_string_lossy(), &[]);
+    command.args(arguments);
+    process::check("real-stack", command)
 }
 
 /// Runs a program of the release build that needs Valve's library.

@@ -68,6 +68,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Run the congestion control through sockets and kernel, between network namespaces
+    RealStack {
+        /// Arguments for the program itself
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Let the simulator run random worlds until one fails or the time is over
     Sim {
         /// How long, in minutes of real time
@@ -99,6 +105,7 @@ fn main() -> ExitCode {
         Command::Dist { out } => dist::run(&out),
         Command::Interop { arguments } => commands::interop(&arguments),
         Command::Abi { arguments } => commands::abi(&arguments),
+        Command::RealStack { arguments } => commands::real_stack(&arguments),
         Command::Sim { minutes, seed } => commands::sim(minutes, seed),
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz { target, seconds } => commands::fuzz(&target, seconds),

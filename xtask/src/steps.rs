@@ -120,6 +120,12 @@ pub(crate) const STEPS: &[Step] = &[
         "cargo xtask interop",
     ),
     call(
+        "real-stack",
+        "the congestion control keeps its promises through sockets and kernel",
+        || commands::real_stack(&[]),
+        "cargo xtask real-stack",
+    ),
+    call(
         "abi",
         "programs compiled for Valve's library do the same with ours",
         || commands::abi(&[]),

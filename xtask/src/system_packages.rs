@@ -18,7 +18,7 @@ const PACKAGES: [(&str, &str); 15] = [
     ("python3", "runs an example with our shared library"),
     ("mono-mcs", "compiles such an example in C#"),
     ("mono-runtime", "runs it"),
-    ("iproute2", "network namespaces of the interop matrix"),
+    ("iproute2", "network namespaces of the interop matrix and the real-stack runs"),
     ("nftables", "packet loss inside these namespaces"),
     ("iputils-ping", "to see that a namespace is up"),
 ];

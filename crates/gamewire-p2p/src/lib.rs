@@ -7,6 +7,7 @@
 pub mod ice;
 pub mod rendezvous;
 pub mod stun;
+pub mod turn;
 
 #[cfg(test)]
 mod recorded;

@@ -11,5 +11,6 @@ pub mod coordinator;
 pub mod hosted;
 pub mod location;
 mod pop;
+pub mod relay;
 
 pub use pop::PopId;

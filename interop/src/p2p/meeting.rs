@@ -1,7 +1,7 @@
 //! Two processes that are to find each other.
 
 use std::{
-    thread,
+    env, thread,
     time::{Duration, Instant},
 };
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::post::{Post, Weather};
 use crate::{
-    driver::{Launch, Library, PeerProcess},
+    driver::{LOG_VARIABLE, Launch, Library, PeerProcess},
     lab::Home,
     runs::Plan,
     verify::{self, Report},
@@ -103,7 +103,11 @@ impl Side {
         let tap = post.tap(number);
         let mut peer = PeerProcess::launch(Launch { library, command, deadline, tap })?;
         post.deliver_to(number, peer.input());
-        peer.ok(json!({"cmd": "init", "identity": setup.identity}))?;
+        let mut init = json!({"cmd": "init", "identity": setup.identity});
+        if let Some(level) = log_level() {
+            init["log_level"] = level.into();
+        }
+        peer.ok(init)?;
         // Not an option of connections in ours: values of the global scope hold for requests that
         // no listen socket takes.
         for (name, value) in &setup.options {
@@ -113,6 +117,11 @@ impl Side {
             let name = "P2P_Transport_ICE_Implementation";
             let value = NATIVE_ICE;
             peer.ok(json!({"cmd": "config", "scope": "global", "name": name, "value": value}))?;
+            if let Some(level) = log_level() {
+                let name = "LogLevel_P2PRendezvous";
+                let value = level;
+                peer.ok(json!({"cmd": "config", "scope": "global", "name": name, "value": value}))?;
+            }
         }
         Ok(Self { setup, peer, connection: Value::Null, _home: home })
     }
@@ -384,6 +393,10 @@ impl Meeting {
     pub fn diagnosis(&mut self) -> String {
         format!("{}{}", self.initiator.diagnosis(), self.acceptor.diagnosis())
     }
+}
+
+fn log_level() -> Option<u8> {
+    env::var(LOG_VARIABLE).ok()?.parse().ok()
 }
 
 /// Options as both libraries take them.

@@ -6,13 +6,15 @@ use gamewire_crypto::Entropy;
 use gamewire_proto::Time;
 
 use super::{
-    AgentConfig, Base, CandidateKind, Credentials, DropReason, FailureReason, IceEvent, Input,
-    PairSummary, Path, Role, RouteKind, SocketId, StreamData, TraceEntry, TraceStep, Transmit,
+    AgentConfig, Base, CandidateKind, Credentials, DataRange, DropReason, FailureReason, IceEvent,
+    Input, Path, Role, SocketId, TraceStep, Transmit,
     candidate::{LocalCandidate, RemoteCandidate},
     checklist::{Checklist, PairKey},
-    gather::Gathering,
+    gather::{ASK_AGAIN, Gathering},
     local::Locals,
     output::Output,
+    pair::Pair,
+    relays::Relays,
 };
 use crate::stun::{TransactionIds, is_stun};
 
@@ -31,6 +33,7 @@ pub struct Agent {
     pub(super) remote_password: Option<String>,
     pub(super) locals: Locals,
     pub(super) gathering: Gathering,
+    pub(super) relays: Relays,
     pub(super) remotes: Vec<RemoteCandidate>,
     pub(super) checklist: Checklist,
     /// When the next new check may leave.
@@ -69,6 +72,7 @@ impl Agent {
             remote_password: None,
             locals: Locals::default(),
             gathering: Gathering::default(),
+            relays: Relays::default(),
             remotes: Vec::new(),
             checklist: Checklist::default(),
             next_check: Time::default(),
@@ -99,12 +103,13 @@ impl Agent {
             self.add_local_candidate(now, candidate);
         }
         self.gather_from(now, socket, local);
+        self.open_relays(now);
         self.pair_up(now);
         self.proceed(now);
     }
 
     /// How many bits of a socket's address name its subnet: 24 for IPv4 and 64 for IPv6 where nobody
-    /// says. A peer in a private subnet of ours is [`RouteKind::Local`].
+    /// says. A peer in a private subnet of ours is [`super::RouteKind::Local`].
     pub fn set_prefix_len(&mut self, socket: SocketId, prefix_len: u8) {
         if let Some(socket) = self.locals.socket_mut(socket) {
             socket.prefix_len = prefix_len;
@@ -118,7 +123,13 @@ impl Agent {
         }
         self.output.trace(now, TraceStep::SocketRemoved(socket));
         self.gathering.remove_socket(socket);
+        self.relays
+            .of_socket(socket)
+            .into_iter()
+            .for_each(|relay| self.drop_relay(now, relay, ASK_AGAIN));
         self.remove_base(now, Base::Socket(socket));
+        // Another socket may reach their servers.
+        self.open_relays(now);
         self.proceed(now);
     }
 
@@ -134,6 +145,28 @@ impl Agent {
         }
         self.output.trace(now, TraceStep::RemotePassword);
         self.made_progress(now);
+        self.proceed(now);
+    }
+
+    /// The peer's user name fragment is known now, or is another. Until it is not empty no checks leave.
+    pub fn set_remote_ufrag(&mut self, now: Time, ufrag: String) {
+        self.config.credentials.remote_ufrag = ufrag;
+        self.proceed(now);
+    }
+
+    /// Another STUN server is known, its name resolved perhaps. One too many is left out.
+    pub fn add_stun_server(&mut self, now: Time, server: SocketAddr) {
+        let servers = &mut self.config.stun_servers;
+        if servers.len() >= Self::MAX_SERVERS || servers.contains(&server) {
+            return;
+        }
+        servers.push(server);
+        let sockets: Vec<_> =
+            self.locals.sockets().iter().map(|socket| (socket.id, socket.address)).collect();
+        for (socket, local) in sockets {
+            self.ask_server(now, server, socket, local);
+        }
+        self.gather(now);
         self.proceed(now);
     }
 
@@ -191,7 +224,7 @@ impl Agent {
         } else if datagram.is_empty() {
             Input::Dropped(DropReason::Empty)
         } else {
-            self.handle_from(now, Base::Socket(socket), from, datagram)
+            self.handle_from(now, socket, from, datagram)
         };
         if let Input::Dropped(reason) = input {
             self.output.dropped(now, reason, from);
@@ -201,12 +234,26 @@ impl Agent {
     }
 
     /// The same once it is clear whether it came through a relay.
-    fn handle_from(&mut self, now: Time, base: Base, from: SocketAddr, datagram: &[u8]) -> Input {
+    fn handle_from(
+        &mut self,
+        now: Time,
+        socket: SocketId,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> Input {
+        // A STUN server may be at the same address: what the relay does not know is looked at again.
+        if let Some(id) = self.relays.at(socket, from).map(|relay| relay.id) {
+            let input = self.handle_from_server(now, id, datagram);
+            if input != Input::Dropped(DropReason::UnknownTransaction) {
+                return input;
+            }
+        }
+        let base = Base::Socket(socket);
         if is_stun(datagram) {
             return self.handle_stun(now, base, from, datagram);
         }
         let path = self.path((base, from));
-        Input::Data { path, range: super::DataRange { start: 0, end: datagram.len() } }
+        Input::Data { path, range: DataRange { start: 0, end: datagram.len() } }
     }
 
     /// Data that came along `path` were authentic: the connection opened the packet. So the peer is
@@ -229,7 +276,7 @@ impl Agent {
     /// The connection hears nothing, or the network changed: everything that works is checked at
     /// once, and what failed is tried again.
     pub fn check_now(&mut self, now: Time) {
-        let silent = |pair: &super::pair::Pair| pair.is_valid() && !pair.is_checking();
+        let silent = |pair: &Pair| pair.is_valid() && !pair.is_checking();
         let keys: Vec<PairKey> =
             self.checklist.iter().filter(|pair| silent(pair)).map(|pair| pair.key()).collect();
         keys.into_iter().for_each(|key| self.send_check(now, key));
@@ -237,25 +284,11 @@ impl Agent {
         self.proceed(now);
     }
 
-    /// The stream asked for by [`IceEvent::OpenStream`] is open; `local` is our address on it.
-    pub fn stream_connected(&mut self, _now: Time, _socket: SocketId, _local: SocketAddr) {}
-
-    /// Bytes came on a stream. Yields the data in them.
-    pub fn handle_stream(
-        &mut self,
-        _now: Time,
-        _socket: SocketId,
-        _bytes: &[u8],
-    ) -> Vec<StreamData> {
-        Vec::new()
-    }
-
-    /// The stream could not be opened, or ended.
-    pub fn stream_closed(&mut self, _now: Time, _socket: SocketId) {}
-
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Time) {
         self.gather(now);
+        self.relays.handle_timeout(now);
+        self.tell(now);
         self.retransmit(now);
         self.keep_alive(now);
         self.proceed(now);
@@ -269,7 +302,8 @@ impl Agent {
         });
         let paced = self.has_next().then_some(self.next_check);
         let verdict = self.progress.filter(|_| self.may_fail()).map(|at| at + FAILURE_TIME);
-        pairs.chain([self.gathering.poll_timeout(), paced, verdict]).flatten().min()
+        let servers = [self.gathering.poll_timeout(), self.relays.poll_timeout()];
+        pairs.chain(servers).chain([paced, verdict]).flatten().min()
     }
 
     /// What is to be sent next.
@@ -282,11 +316,6 @@ impl Agent {
         self.output.poll_event()
     }
 
-    /// The path in use.
-    pub fn selected(&self) -> Option<Path> {
-        self.selected.map(|key| self.path(key))
-    }
-
     /// Writes into `out` what must be sent for `datagram` to go along `path`, and says where to:
     /// `path.remote` or the TURN server. `None`: the path's relay is gone.
     pub fn encapsulate(
@@ -296,71 +325,14 @@ impl Agent {
         out: &mut Vec<u8>,
     ) -> Option<SocketAddr> {
         out.clear();
-        out.extend_from_slice(datagram);
-        path.relay.is_none().then_some(path.remote)
-    }
-
-    /// What happened so far, oldest first, of limited length.
-    pub fn trace(&self) -> &[TraceEntry] {
-        self.output.entries()
-    }
-
-    /// Entries that the trace had no room for.
-    pub fn trace_omitted(&self) -> u64 {
-        self.output.omitted()
-    }
-
-    /// Datagrams dropped for a reason.
-    pub fn dropped(&self, reason: DropReason) -> u64 {
-        self.output.drops(reason)
-    }
-
-    /// All pairs, best first.
-    pub fn pairs(&self) -> Vec<PairSummary> {
-        let mut pairs: Vec<_> = self.checklist.iter().collect();
-        pairs.sort_by_key(|pair| std::cmp::Reverse((pair.route_rank(), pair.priority)));
-        pairs.into_iter().map(|pair| self.summary(pair)).collect()
-    }
-
-    /// The role: as configured, unless the peer had the same one.
-    pub fn role(&self) -> Role {
-        self.config.role
-    }
-
-    fn summary(&self, pair: &super::pair::Pair) -> PairSummary {
-        let address = self.base_address(pair.base);
-        let kind = match pair.base {
-            Base::Socket(_) => CandidateKind::Host,
+        let Some(id) = path.relay else {
+            out.extend_from_slice(datagram);
+            return Some(path.remote);
         };
-        PairSummary {
-            path: self.path(pair.key()),
-            local: (kind, address),
-            remote: pair.remote_kind,
-            state: pair.state,
-            nominated: pair.nomination == super::pair::Nomination::Agreed,
-            smoothed_rtt: pair.smoothed_rtt,
-        }
-    }
-
-    /// The address that the peer is to see for a base, if nothing translates it.
-    fn base_address(&self, base: Base) -> SocketAddr {
-        let Base::Socket(id) = base;
-        let unknown = SocketAddr::from(([0; 4], 0));
-        self.locals.socket(id).map_or(unknown, |socket| socket.address)
-    }
-
-    /// The path that a pair is.
-    pub(super) fn path(&self, (base, remote): PairKey) -> Path {
-        let Base::Socket(socket) = base;
-        Path { socket, remote, relay: None, kind: self.route((base, remote)) }
-    }
-
-    pub(super) fn route(&self, (base, remote): PairKey) -> RouteKind {
-        let known = self.remotes.iter().find(|candidate| candidate.address == remote);
-        let kind = known.map_or(CandidateKind::PeerReflexive, |candidate| candidate.kind);
-        match base {
-            Base::Socket(id) => self.locals.route(id, remote, kind),
-        }
+        let client = &self.relays.relay(id)?.client;
+        client.relayed()?;
+        client.encapsulate(path.remote, datagram, out);
+        Some(client.server())
     }
 
     /// Keeps a local candidate and has it signaled, unless it is what the peer itself saw.
@@ -398,8 +370,9 @@ impl Agent {
 
     /// What every input ends with: checks that may leave now, and what the driver must be told.
     pub(super) fn proceed(&mut self, now: Time) {
+        self.tell(now);
         self.pace(now);
-        let gathered = self.gathering.is_done() && !self.locals.sockets().is_empty();
+        let gathered = self.is_gathered() && !self.locals.sockets().is_empty();
         if gathered && !self.reported.gathering_done {
             self.reported.gathering_done = true;
             self.output.event(IceEvent::GatheringDone);
@@ -412,13 +385,17 @@ impl Agent {
         }
     }
 
+    fn is_gathered(&self) -> bool {
+        self.gathering.is_done() && self.relays.is_done()
+    }
+
     fn may_fail(&self) -> bool {
         self.reported.failure.is_none() && self.failure().is_some()
     }
 
     /// Why there is no route, if there is no hope for one by what is known.
     fn failure(&self) -> Option<FailureReason> {
-        if self.selected.is_some() || !self.gathering.is_done() {
+        if self.selected.is_some() || !self.is_gathered() {
             return None;
         }
         if self.locals.candidates().is_empty() {
@@ -427,7 +404,7 @@ impl Agent {
         if self.remotes.is_empty() {
             return Some(FailureReason::NoRemoteCandidates);
         }
-        let hopeless = |pair: &super::pair::Pair| pair.tried && !pair.is_valid();
+        let hopeless = |pair: &Pair| pair.tried && !pair.is_valid();
         self.checklist.iter().all(hopeless).then_some(FailureReason::ChecksFailed)
     }
 }
@@ -435,15 +412,4 @@ impl Agent {
 /// IPv4 addresses as such, also where a socket for both families saw them.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-impl Agent {
-    /// The peer's user name fragment is known.
-    pub fn set_remote_ufrag(&mut self, _now: Time, ufrag: String) {
-        self.config.credentials.remote_ufrag = ufrag;
-    }
-    /// Another server.
-    pub fn add_stun_server(&mut self, _now: Time, _server: SocketAddr) {}
-    /// Another server.
-    pub fn add_turn_server(&mut self, _now: Time, _server: super::TurnServer) {}
 }

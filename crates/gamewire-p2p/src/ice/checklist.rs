@@ -60,7 +60,9 @@ impl Checklist {
 
     /// Removes what does not fit.
     pub(super) fn retain(&mut self, fits: impl Fn(&Pair) -> bool) {
-        self.pairs.retain(fits);
+        self.pairs.retain(&fits);
+        let pairs = &self.pairs;
+        self.triggered.retain(|&key| pairs.iter().any(|pair| pair.key() == key));
     }
 
     pub(super) fn clear(&mut self) {
@@ -82,18 +84,21 @@ impl Checklist {
     }
 
     /// The pair to be checked next. What `is_ready` does not hold for keeps its place.
-    pub(super) fn next(&mut self, now: Time, is_ready: impl Fn(&Pair) -> bool) -> Option<PairKey> {
-        let pairs = &self.pairs;
-        self.triggered.retain(|&key| pairs.iter().any(|pair| pair.key() == key));
-        let ready = |key: &PairKey| pairs.iter().any(|pair| pair.key() == *key && is_ready(pair));
-        if let Some(index) = self.triggered.iter().position(ready) {
-            return self.triggered.remove(index);
+    pub(super) fn next(&self, now: Time, is_ready: impl Fn(&Pair) -> bool) -> Option<PairKey> {
+        let ready = |key: &&PairKey| self.pair(**key).is_some_and(&is_ready);
+        if let Some(&key) = self.triggered.iter().find(ready) {
+            return Some(key);
         }
-        pairs
+        self.pairs
             .iter()
             .filter(|pair| pair.state == PairState::Waiting && is_ready(pair))
             .max_by_key(|pair| pair.rank(now))
             .map(Pair::key)
+    }
+
+    /// The pair is checked now.
+    pub(super) fn untrigger(&mut self, key: PairKey) {
+        self.triggered.retain(|&other| other != key);
     }
 
     /// Whether [`Checklist::next`] would find something.
@@ -143,6 +148,7 @@ mod tests {
         list.trigger_first(key(3));
         let mut next = || {
             let key = list.next(T0, |_| true)?;
+            list.untrigger(key);
             list.pair_mut(key)?.state = PairState::InProgress;
             Some(key)
         };

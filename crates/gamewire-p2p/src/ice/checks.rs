@@ -5,11 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use gamewire_proto::Time;
 
 use super::{
-    Agent, Base, CandidateKind, CandidateTypes, DropReason, Input, PairState, Role, TraceStep,
-    Transmit,
-    candidate::{RemoteCandidate, pair_priority},
+    Agent, Base, DropReason, Input, PairState, Role, TraceStep, Transmit,
     checklist::PairKey,
-    gather::{self, Gathered},
     message::{self, CheckRequest},
     pair::{Due, Pair},
 };
@@ -66,7 +63,9 @@ impl Agent {
             return Err(DropReason::Unexpected);
         }
         let id = message.transaction_id();
-        self.send(base, from, message::response(id, from, &self.config.credentials));
+        let name = message::response_name(username, &self.config.credentials);
+        let password = &self.config.credentials.local_password;
+        self.send(base, from, message::response(id, from, &name, password));
         self.settle_roles(now, message);
         let priority = message.u32(attribute::PRIORITY).unwrap_or_default();
         let known = self.remotes.iter().any(|candidate| candidate.address == from);
@@ -78,7 +77,7 @@ impl Agent {
             return Err(DropReason::Limit);
         };
         pair.heard = Some(now);
-        self.output.trace(now, TraceStep::CheckReceived(base.socket(), from));
+        self.output.trace(now, TraceStep::CheckReceived(self.path(key)));
         self.trigger(now, key);
         if message.attribute(attribute::USE_CANDIDATE).is_some() {
             self.on_nominated(now, key, id);
@@ -105,6 +104,9 @@ impl Agent {
                 .locals
                 .socket(id)
                 .is_some_and(|socket| socket.may_reach(from.ip(), &self.config)),
+            Base::Relay(id) => {
+                self.relays.relay(id).is_some_and(|relay| relay.client.is_permitted(from.ip()))
+            }
         }
     }
 
@@ -139,8 +141,9 @@ impl Agent {
         message: &Message<'_>,
     ) -> Result<(), DropReason> {
         let (base, from) = key;
-        let Base::Socket(socket) = base;
-        if let Some(gathered) = self.gathering.handle_response(now, socket, from, message) {
+        if let Base::Socket(socket) = base
+            && let Some(gathered) = self.gathering.handle_response(now, socket, from, message)
+        {
             self.on_gathered(now, gathered);
             return Ok(());
         }
@@ -162,127 +165,28 @@ impl Agent {
         let answer = self.checklist.pair_mut(key).and_then(|pair| pair.on_answer(now, id));
         let answer = answer.ok_or(DropReason::UnknownTransaction)?;
         if let Some(rtt) = answer.rtt {
-            self.output.trace(now, TraceStep::CheckAnswered(base.socket(), from, rtt));
+            self.output.trace(now, TraceStep::CheckAnswered(self.path(key), rtt));
         }
         self.schedule(now, key, id);
         self.on_valid(now, key, answer.nominates);
         Ok(())
     }
 
-    /// What the peer sees of us may be new: symmetric NATs give each destination an address of its
-    /// own. It is not signaled, since only that peer can reach it and it knows.
-    fn learn_local(&mut self, now: Time, base: Base, mapped: SocketAddr, from: SocketAddr) {
-        let Base::Socket(id) = base;
-        if let Some(socket) = self.locals.socket(id) {
-            let kind = CandidateKind::PeerReflexive;
-            let candidate = socket.reflexive_candidate(kind, mapped, from.ip());
-            self.add_local_candidate(now, candidate);
-        }
-    }
-
-    /// An address of the peer's that nobody signaled. False if there are too many.
-    pub(super) fn learn_remote(&mut self, now: Time, address: SocketAddr, priority: u32) -> bool {
-        let kind = CandidateKind::PeerReflexive;
-        self.add_remote(now, RemoteCandidate { kind, address, priority })
-    }
-
-    /// Keeps a candidate of the peer's. What was learnt gives way to what is signaled.
-    pub(super) fn add_remote(&mut self, now: Time, candidate: RemoteCandidate) -> bool {
-        let known = self.remotes.iter_mut().find(|known| known.address == candidate.address);
-        if let Some(known) = known {
-            if *known != candidate && candidate.kind != CandidateKind::PeerReflexive {
-                *known = candidate;
-                self.rate_pairs(now);
+    /// Whether checks can leave from a base to an address.
+    pub(super) fn is_ready(&self, (base, remote): PairKey) -> bool {
+        let known = self.remote_password.is_some();
+        let permitted = match base {
+            Base::Socket(_) => true,
+            Base::Relay(id) => {
+                self.relays.relay(id).is_some_and(|relay| relay.client.is_permitted(remote.ip()))
             }
-            return true;
-        }
-        if self.remotes.len() >= super::MAX_REMOTE_CANDIDATES {
-            return false;
-        }
-        self.remotes.push(candidate);
-        self.output.trace(now, TraceStep::RemoteCandidate(candidate.kind, candidate.address));
-        self.made_progress(now);
-        true
-    }
-
-    /// Makes the pairs that are possible and not there yet.
-    pub(super) fn pair_up(&mut self, now: Time) {
-        let mut possible: Vec<PairKey> = Vec::new();
-        for socket in self.locals.sockets() {
-            let reachable = self.remotes.iter().map(|candidate| candidate.address);
-            let reachable = reachable.filter(|remote| socket.may_reach(remote.ip(), &self.config));
-            possible.extend(reachable.map(|remote| (Base::Socket(socket.id), remote)));
-        }
-        for (base, remote) in possible {
-            if self.checklist.pair((base, remote)).is_none() {
-                let mut pair = Pair::new(base, remote, now);
-                self.rate(&mut pair);
-                self.checklist.insert(now, pair);
-            }
-        }
-    }
-
-    /// What follows from the candidates of a pair.
-    fn rate(&self, pair: &mut Pair) {
-        let (base, remote) = pair.key();
-        let Some(candidate) = self.remotes.iter().find(|candidate| candidate.address == remote)
-        else {
-            return;
         };
-        let local = match base {
-            Base::Socket(id) => self
-                .locals
-                .socket(id)
-                .map_or(0, |socket| CandidateKind::Host.priority(socket.preference)),
-        };
-        pair.remote_kind = candidate.kind;
-        pair.route = self.route((base, remote));
-        pair.priority = match self.config.role {
-            Role::Controlling => pair_priority(local, candidate.priority),
-            Role::Controlled => pair_priority(candidate.priority, local),
-        };
-    }
-
-    /// Candidates changed: so do the pairs, and perhaps what kind of route is in use.
-    fn rate_pairs(&mut self, now: Time) {
-        let before = self.selected.and_then(|key| self.checklist.pair(key)).map(|pair| pair.route);
-        let rated: Vec<Pair> = self
-            .checklist
-            .iter()
-            .cloned()
-            .map(|mut pair| {
-                self.rate(&mut pair);
-                pair
-            })
-            .collect();
-        for (pair, rated) in self.checklist.iter_mut().zip(rated) {
-            *pair = rated;
-        }
-        let Some(key) = self.selected else {
-            return;
-        };
-        if before != self.checklist.pair(key).map(|pair| pair.route) {
-            self.announce(now, key);
-        }
-        self.consider(now);
-    }
-
-    /// The priority that a check from this base tells the peer.
-    pub(super) fn prflx_priority(&self, base: Base) -> u32 {
-        let preference = match base {
-            Base::Socket(id) => self.locals.socket(id).map_or(0, |socket| socket.preference),
-        };
-        CandidateKind::PeerReflexive.priority(preference)
-    }
-
-    /// Whether checks of a pair can leave.
-    fn is_ready(&self, _pair: &Pair) -> bool {
-        self.remote_password.is_some()
+        known && permitted && !self.config.credentials.remote_ufrag.is_empty()
     }
 
     /// Whether a check waits for its turn.
     pub(super) fn has_next(&self) -> bool {
-        self.checklist.has_next(|pair| self.is_ready(pair))
+        self.checklist.has_next(|pair| self.is_ready(pair.key()))
     }
 
     /// Lets the next new check leave if it is time.
@@ -290,8 +194,8 @@ impl Agent {
         if now < self.next_check {
             return;
         }
-        let known = self.remote_password.is_some();
-        if let Some(key) = self.checklist.next(now, |_| known) {
+        if let Some(key) = self.checklist.next(now, |pair| self.is_ready(pair.key())) {
+            self.checklist.untrigger(key);
             self.next_check = now + self.config.check_interval;
             self.send_check(now, key);
         }
@@ -303,7 +207,7 @@ impl Agent {
         let nominates = self.config.role == Role::Controlling && self.nominee == Some(key);
         if let Some(pair) = self.checklist.pair_mut(key) {
             pair.start_check(now, id, nominates);
-            self.output.trace(now, TraceStep::CheckSent(key.0.socket(), key.1));
+            self.output.trace(now, TraceStep::CheckSent(self.path(key)));
             self.transmit_check(now, key, id, nominates);
         }
     }
@@ -345,7 +249,7 @@ impl Agent {
         let Some(pair) = self.checklist.pair_mut(key) else {
             return;
         };
-        if self.selected != Some(key) && pair.is_worth_another_check() {
+        if pair.is_worth_another_check() {
             self.send_check(now, key);
             return;
         }
@@ -353,7 +257,7 @@ impl Agent {
         pair.tried = true;
         pair.next = now + RETRY;
         pair.forget_nomination();
-        self.output.trace(now, TraceStep::CheckFailed(key.0.socket(), key.1));
+        self.output.trace(now, TraceStep::CheckFailed(self.path(key)));
         if self.nominee == Some(key) {
             self.nominee = None;
         }
@@ -363,56 +267,20 @@ impl Agent {
         self.consider(now);
     }
 
-    /// Asks servers what is due.
-    pub(super) fn gather(&mut self, now: Time) {
-        while let Some(gathered) = self.gathering.handle_timeout(now, &mut self.ids) {
-            self.on_gathered(now, gathered);
-        }
-    }
-
-    /// A new socket: the servers of its family are asked from it.
-    pub(super) fn gather_from(&mut self, now: Time, socket: super::SocketId, local: SocketAddr) {
-        if self.config.enable.contains(CandidateTypes::PUBLIC) {
-            let servers = self.config.stun_servers.iter();
-            for &server in servers.filter(|server| server.is_ipv4() == local.is_ipv4()) {
-                self.gathering.add(now, server, socket);
-            }
-        }
-        self.gather(now);
-    }
-
-    fn on_gathered(&mut self, now: Time, gathered: Gathered) {
-        match gathered {
-            Gathered::Ask { server, socket, id, first } => {
-                if first {
-                    self.output.trace(now, TraceStep::ServerAsked(server, socket));
-                }
-                self.send(Base::Socket(socket), server, gather::request(id));
-            }
-            Gathered::Mapped { server, socket, mapped } => {
-                let known = self.locals.candidates().iter().any(|known| known.address == mapped);
-                if !known {
-                    self.output.trace(now, TraceStep::ServerAnswered(server, mapped));
-                }
-                let usable = super::candidate::is_usable(mapped, self.config.allow_loopback);
-                if let Some(socket) = self.locals.socket(socket).filter(|_| usable) {
-                    let kind = CandidateKind::ServerReflexive;
-                    let candidate = socket.reflexive_candidate(kind, mapped, server.ip());
-                    self.add_local_candidate(now, candidate);
-                }
-            }
-            Gathered::Refused { server, code } => {
-                self.output.trace(now, TraceStep::ServerRefused(server, code));
-            }
-            Gathered::Silent { server } => {
-                self.output.trace(now, TraceStep::ServerSilent(server));
-            }
-        }
-    }
-
     /// Sends from a base.
     pub(super) fn send(&mut self, base: Base, destination: SocketAddr, payload: Vec<u8>) {
-        let Base::Socket(socket) = base;
-        self.output.transmit(Transmit { socket, destination, payload });
+        let transmit = match base {
+            Base::Socket(socket) => Transmit { socket, destination, payload },
+            Base::Relay(id) => {
+                let Some(relay) = self.relays.relay(id) else {
+                    return;
+                };
+                let mut wrapped = Vec::new();
+                relay.client.encapsulate(destination, &payload, &mut wrapped);
+                let destination = relay.client.server();
+                Transmit { socket: relay.socket, destination, payload: wrapped }
+            }
+        };
+        self.output.transmit(transmit);
     }
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use gamewire_proto::Time;
 
-use super::SocketId;
+use super::{Agent, Base, CandidateKind, CandidateTypes, SocketId, TraceStep, candidate};
 use crate::stun::{
     Builder, Class, Message, Retransmission, TransactionId, TransactionIds, attribute, method,
 };
@@ -127,5 +127,65 @@ impl Gathering {
         query.next = now + KEEP_ALIVE;
         let mapped = SocketAddr::new(mapped.ip().to_canonical(), mapped.port());
         Some(Gathered::Mapped { server: from, socket, mapped })
+    }
+}
+
+impl Agent {
+    /// Asks servers what is due.
+    pub(super) fn gather(&mut self, now: Time) {
+        while let Some(gathered) = self.gathering.handle_timeout(now, &mut self.ids) {
+            self.on_gathered(now, gathered);
+        }
+    }
+
+    /// A new socket: the servers of its family are asked from it.
+    pub(super) fn gather_from(&mut self, now: Time, socket: SocketId, local: SocketAddr) {
+        for server in self.config.stun_servers.clone() {
+            self.ask_server(now, server, socket, local);
+        }
+        self.gather(now);
+    }
+
+    /// A server is to be asked from a socket, if both speak the same.
+    pub(super) fn ask_server(
+        &mut self,
+        now: Time,
+        server: SocketAddr,
+        socket: SocketId,
+        local: SocketAddr,
+    ) {
+        let public = self.config.enable.contains(CandidateTypes::PUBLIC);
+        if public && server.is_ipv4() == local.is_ipv4() {
+            self.gathering.add(now, server, socket);
+        }
+    }
+
+    pub(super) fn on_gathered(&mut self, now: Time, gathered: Gathered) {
+        match gathered {
+            Gathered::Ask { server, socket, id, first } => {
+                if first {
+                    self.output.trace(now, TraceStep::ServerAsked(server, socket));
+                }
+                self.send(Base::Socket(socket), server, request(id));
+            }
+            Gathered::Mapped { server, socket, mapped } => {
+                let known = self.locals.candidates().iter().any(|known| known.address == mapped);
+                if !known {
+                    self.output.trace(now, TraceStep::ServerAnswered(server, mapped));
+                }
+                let usable = candidate::is_usable(mapped, self.config.allow_loopback);
+                if let Some(socket) = self.locals.socket(socket).filter(|_| usable) {
+                    let kind = CandidateKind::ServerReflexive;
+                    let candidate = socket.reflexive_candidate(kind, mapped, server.ip());
+                    self.add_local_candidate(now, candidate);
+                }
+            }
+            Gathered::Refused { server, code } => {
+                self.output.trace(now, TraceStep::ServerRefused(server, code));
+            }
+            Gathered::Silent { server } => {
+                self.output.trace(now, TraceStep::ServerSilent(server));
+            }
+        }
     }
 }

@@ -39,13 +39,26 @@ impl CheckRequest {
 }
 
 /// The response to a check that came from `from`.
-pub(super) fn response(id: TransactionId, from: SocketAddr, names: &Credentials) -> Vec<u8> {
-    let username = format!("{}:{}", names.local_ufrag, names.remote_ufrag);
+pub(super) fn response(
+    id: TransactionId,
+    from: SocketAddr,
+    username: &[u8],
+    local_password: &str,
+) -> Vec<u8> {
     Builder::new(Class::Success, method::BINDING, id)
         .xor_address(attribute::XOR_MAPPED_ADDRESS, from)
-        .attribute(attribute::USERNAME, username.as_bytes())
-        .integrity(names.local_password.as_bytes())
+        .attribute(attribute::USERNAME, username)
+        .integrity(local_password.as_bytes())
         .fingerprint()
+}
+
+/// The name in a response to a request with this name: both fragments, and no more. Before the peer's
+/// is known it is what the peer said.
+pub(super) fn response_name(username: &[u8], names: &Credentials) -> Vec<u8> {
+    if names.remote_ufrag.is_empty() {
+        return username.to_vec();
+    }
+    format!("{}:{}", names.local_ufrag, names.remote_ufrag).into_bytes()
 }
 
 /// Whether the user name of a request is for this session. Only its beginning counts: Valve's peers
@@ -84,7 +97,8 @@ mod tests {
                 let (receiver, sender) = names(&message, password);
                 let id = message.transaction_id();
                 if message.class() == Class::Success {
-                    assert_eq!(response(id, datagram.to, &receiver), datagram.bytes);
+                    let name = response_name(b"", &receiver);
+                    assert_eq!(response(id, datagram.to, &name, password), datagram.bytes);
                     responses += 1;
                     continue;
                 }

@@ -18,8 +18,12 @@ mod local;
 mod message;
 mod output;
 mod pair;
+mod pairing;
 mod path;
+mod relaying;
+mod relays;
 mod selection;
+mod status;
 mod trace;
 
 #[cfg(test)]
@@ -38,7 +42,8 @@ pub use message::MAX_USERNAME_LEN;
 pub use output::{MAX_EVENTS, MAX_TRACE, MAX_TRANSMITS};
 pub use pair::{MAX_CHECKS, MAX_UNANSWERED};
 pub use path::{Path, RelayId, RouteKind, SocketId};
-pub use selection::{CONSENT_INTERVAL, CONSENT_JITTER, SHUNNED};
+pub use relays::{AFTER_FORGETTING, MAX_RELAYS};
+pub use selection::{CONSENT_INTERVAL, CONSENT_JITTER, MAX_DOUBLINGS, SHUNNED, UPGRADE_INTERVAL};
 pub use trace::{CandidateKind, PairState, PairSummary, TraceEntry, TraceStep};
 
 use path::Base;

@@ -52,17 +52,13 @@ pub struct Path {
 pub(super) enum Base {
     /// A socket of the driver's.
     Socket(SocketId),
+    /// An address at a TURN server.
+    Relay(RelayId),
 }
 
 impl Base {
     /// The base of a path.
     pub(super) fn of(path: Path) -> Self {
-        Self::Socket(path.socket)
-    }
-
-    /// The socket, for the trace.
-    pub(super) fn socket(self) -> SocketId {
-        let Self::Socket(socket) = self;
-        socket
+        path.relay.map_or(Self::Socket(path.socket), Self::Relay)
     }
 }

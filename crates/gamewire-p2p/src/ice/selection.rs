@@ -5,7 +5,7 @@ use std::time::Duration;
 use gamewire_proto::Time;
 
 use super::{
-    Agent, IceEvent, PairState, Role, TraceStep,
+    Agent, Base, IceEvent, PairState, Role, RouteKind, TraceStep,
     checklist::PairKey,
     checks::RESERVE_INTERVAL,
     pair::{Nomination, Pair},
@@ -24,19 +24,32 @@ const SENDS_UNTIL_DOUBT: u32 = 2;
 /// From so many on, one in reserve that has answered since takes over.
 const SENDS_UNTIL_SWITCH: u32 = 3;
 
+/// When a pair that failed is tried again while a relay is in use; then after twice that time, and so
+/// on, [`MAX_DOUBLINGS`] times.
+pub const UPGRADE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// See [`UPGRADE_INTERVAL`].
+pub const MAX_DOUBLINGS: u32 = 5;
+
 /// How long a pair that fell silent is used only where no other works.
 pub const SHUNNED: Duration = Duration::from_secs(10);
 
 impl Agent {
     /// When a pair wants something by itself: one that works its next check, one that failed its next
-    /// try while there is no route.
+    /// try. While there is a route, only what would be better than a relay is tried, ever less often.
     pub(super) fn next_of(&self, pair: &Pair) -> Option<Time> {
-        let wanted = match pair.state {
-            PairState::Succeeded => !pair.is_checking(),
-            PairState::Failed => self.selected.is_none(),
-            PairState::Waiting | PairState::InProgress => false,
+        let selected = self.selected.and_then(|key| self.checklist.pair(key));
+        let next = match (pair.state, selected) {
+            (PairState::Succeeded, _) => (!pair.is_checking()).then_some(pair.next),
+            (PairState::Failed, None) => Some(pair.next),
+            (PairState::Failed, Some(selected)) => {
+                let doublings = pair.unanswered.clamp(1, MAX_DOUBLINGS) - 1;
+                let better = selected.route == RouteKind::Relayed && pair.route_rank() > 0;
+                better.then_some(pair.next + UPGRADE_INTERVAL * (1 << doublings))
+            }
+            (PairState::Waiting | PairState::InProgress, _) => None,
         };
-        (wanted && self.remote_password.is_some()).then_some(pair.next)
+        next.filter(|_| self.is_ready(pair.key()))
     }
 
     /// A pair was answered: when it is checked again.
@@ -137,7 +150,7 @@ impl Agent {
         if self.selected == Some(key) {
             return;
         }
-        self.output.trace(now, TraceStep::Nominated(key.0.socket(), key.1));
+        self.output.trace(now, TraceStep::Nominated(self.path(key)));
         // The peer hears us there, or it would not ask; but we do not hear it.
         let shunned = self.checklist.pair(key).is_some_and(|pair| pair.is_shunned(now));
         if self.selected.is_none() || !shunned {
@@ -151,6 +164,11 @@ impl Agent {
         }
         self.selected = Some(key);
         self.announce(now, key);
+        if let Base::Relay(id) = key.0
+            && let Some(relay) = self.relays.relay_mut(id)
+        {
+            relay.client.bind_channel(now, key.1);
+        }
         if let Some(pair) = self.checklist.pair_mut(key) {
             pair.next = now + CONSENT_INTERVAL;
         }
@@ -187,7 +205,7 @@ impl Agent {
         if let Some(pair) = self.checklist.pair_mut(key) {
             pair.nomination = Nomination::Asked;
         }
-        self.output.trace(now, TraceStep::Nominating(key.0.socket(), key.1));
+        self.output.trace(now, TraceStep::Nominating(self.path(key)));
         self.checklist.trigger_first(key);
         // It works both ways, so nothing is gained by waiting until the peer agrees
         // (RFC 8445 §12.1); a better one is waited for, since there is one in use.
@@ -207,6 +225,7 @@ impl Agent {
                 |pair: &&Pair| pair.is_valid() && !pair.is_checking() && pair.key() != key;
             let keys: Vec<_> = self.checklist.iter().filter(reserve).map(Pair::key).collect();
             keys.into_iter().for_each(|key| self.send_check(now, key));
+            self.relays.probe(now);
         }
         self.leave_silent(now);
     }
@@ -252,11 +271,16 @@ impl Agent {
         self.selected = None;
         self.output.trace(now, TraceStep::RouteLost(path));
         self.made_progress(now);
-        if let Some(other) = self.checklist.best_valid(now).map(Pair::key) {
+        // What was asked meanwhile and did not answer is no way out.
+        let silent =
+            |pair: &Pair| pair.silence().is_some_and(|(sends, _)| sends >= SENDS_UNTIL_SWITCH);
+        let others = self.checklist.iter().filter(|pair| pair.is_valid() && !silent(pair));
+        if let Some(other) = others.max_by_key(|pair| pair.rank(now)).map(Pair::key) {
             self.fall_back(now, other);
             return;
         }
         self.output.event(IceEvent::RouteLost);
+        self.relays.probe(now);
         self.retry_failed(now);
     }
 }

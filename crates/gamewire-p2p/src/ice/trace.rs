@@ -1,6 +1,9 @@
 //! What happened, for whoever wants to know why it did not work.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use gamewire_proto::Time;
 
@@ -51,20 +54,24 @@ pub enum TraceStep {
     ServerRefused(SocketAddr, u16),
     /// It did not answer.
     ServerSilent(SocketAddr),
-    /// A check left, from a socket to an address.
-    CheckSent(SocketId, SocketAddr),
+    /// A relay lets the peer's datagrams from there through.
+    PeerPermitted(IpAddr),
+    /// It does not, with this error code; 0: it did not answer.
+    PeerForbidden(IpAddr, u16),
+    /// A check left.
+    CheckSent(Path),
     /// A check of ours was answered after so long.
-    CheckAnswered(SocketId, SocketAddr, Duration),
+    CheckAnswered(Path, Duration),
     /// A check of ours had no answer.
-    CheckFailed(SocketId, SocketAddr),
+    CheckFailed(Path),
     /// A check of the peer's came.
-    CheckReceived(SocketId, SocketAddr),
+    CheckReceived(Path),
     /// Both had the same role; this is ours now.
     RoleConflict(Role),
     /// We ask the peer to use this pair.
-    Nominating(SocketId, SocketAddr),
+    Nominating(Path),
     /// The pair was nominated, by us or by the peer.
-    Nominated(SocketId, SocketAddr),
+    Nominated(Path),
     /// The path is used from now on.
     Selected(Path),
     /// It carries nothing any longer.

@@ -35,6 +35,14 @@ impl TransactionIds {
         Self { key, next: 0 }
     }
 
+    /// Another source, whose ids tell nothing of ours.
+    pub fn fork(&mut self) -> Self {
+        let mut key = [0; 32];
+        key[..12].copy_from_slice(&self.generate().0);
+        key[12..24].copy_from_slice(&self.generate().0);
+        Self { key, next: 0 }
+    }
+
     /// An id that was not there before.
     pub fn generate(&mut self) -> TransactionId {
         self.next += 1;

@@ -87,10 +87,11 @@ pub struct LinkCounters {
 
 /// When a datagram arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Arrival {
-    pub(super) at: Time,
+pub struct Arrival {
+    /// At the far end.
+    pub at: Time,
     /// The bit to flip.
-    pub(super) flip: Option<usize>,
+    pub flip: Option<usize>,
 }
 
 /// Where datagrams wait for their turn; one link's own, or shared by several.
@@ -123,9 +124,9 @@ impl Bottleneck {
     }
 }
 
-/// A link with its state.
+/// A link with its state. A world has its own; programs that carry real packets may have some, too.
 #[derive(Debug, Default)]
-pub(super) struct Link {
+pub struct Link {
     pub(super) config: LinkConfig,
     pub(super) counters: LinkCounters,
     /// Its own bottleneck, with the limit of its configuration.
@@ -136,8 +137,24 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(config: LinkConfig) -> Self {
+    /// A link that has carried nothing yet.
+    pub fn new(config: LinkConfig) -> Self {
         Self { config, ..Self::default() }
+    }
+
+    /// What became of the datagrams so far.
+    pub fn counters(&self) -> LinkCounters {
+        self.counters
+    }
+
+    /// When a datagram arrives: never, once or twice.
+    pub fn arrivals(
+        &mut self,
+        now: Time,
+        datagram: &[u8],
+        rng: &mut Rng,
+    ) -> impl Iterator<Item = Arrival> + use<> {
+        self.carry(now, datagram, None, rng).into_iter().flatten()
     }
 
     /// Decides about one datagram: it arrives never, once or twice. `shared`: a bottleneck that other

@@ -12,8 +12,8 @@ use std::{
 
 use gamewire_proto::Time;
 
-use self::link::{Bottleneck, Link};
-pub use self::link::{BurstLoss, Corrupts, LinkConfig, LinkCounters, RateLimit};
+use self::link::Bottleneck;
+pub use self::link::{Arrival, BurstLoss, Corrupts, Link, LinkConfig, LinkCounters, RateLimit};
 use crate::rng::{Rng, mix};
 
 /// Most datagrams under way at once; what comes on top is lost, as in a router without memory.

@@ -119,6 +119,10 @@ impl From<&PairSummary> for PairStatus {
 
 fn describe(step: &TraceStep) -> String {
     let path = |path: &Path| format!("{} ({})", path.remote, kind_name(path.kind));
+    let pair = |path: &Path| match path.relay {
+        None => format!("from socket {} with {}", path.socket.0, path.remote),
+        Some(relay) => format!("through relay {} with {}", relay.0, path.remote),
+    };
     match step {
         TraceStep::SocketAdded(socket, address) => format!("socket {} at {address}", socket.0),
         TraceStep::SocketRemoved(socket) => format!("socket {} is gone", socket.0),
@@ -138,25 +142,17 @@ fn describe(step: &TraceStep) -> String {
         }
         TraceStep::ServerRefused(server, code) => format!("server {server} refused: {code}"),
         TraceStep::ServerSilent(server) => format!("server {server} does not answer"),
-        TraceStep::CheckSent(socket, address) => {
-            format!("check from socket {} to {address}", socket.0)
+        TraceStep::PeerPermitted(ip) => format!("relay lets {ip} through"),
+        TraceStep::PeerForbidden(ip, code) => format!("relay does not let {ip} through: {code}"),
+        TraceStep::CheckSent(along) => format!("check {}", pair(along)),
+        TraceStep::CheckAnswered(along, time) => {
+            format!("check {} answered in {time:?}", pair(along))
         }
-        TraceStep::CheckAnswered(socket, address, time) => {
-            format!("check from socket {} to {address} answered in {time:?}", socket.0)
-        }
-        TraceStep::CheckFailed(socket, address) => {
-            format!("check from socket {} to {address} failed", socket.0)
-        }
-        TraceStep::CheckReceived(socket, address) => {
-            format!("check at socket {} from {address}", socket.0)
-        }
+        TraceStep::CheckFailed(along) => format!("check {} failed", pair(along)),
+        TraceStep::CheckReceived(along) => format!("check of the peer, {}", pair(along)),
         TraceStep::RoleConflict(role) => format!("both sides wanted to be {role:?}"),
-        TraceStep::Nominating(socket, address) => {
-            format!("nominating: socket {} with {address}", socket.0)
-        }
-        TraceStep::Nominated(socket, address) => {
-            format!("nominated: socket {} with {address}", socket.0)
-        }
+        TraceStep::Nominating(along) => format!("nominating: {}", pair(along)),
+        TraceStep::Nominated(along) => format!("nominated: {}", pair(along)),
         TraceStep::Selected(selected) => format!("selected: {}", path(selected)),
         TraceStep::RouteLost(lost) => format!("lost: {}", path(lost)),
         TraceStep::Failed(reason) => format!("no route: {reason:?}"),

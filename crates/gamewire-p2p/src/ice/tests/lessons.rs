@@ -3,7 +3,7 @@
 use super::*;
 use crate::stun::{Builder, Class, Message, TransactionId, attribute, method};
 use gamewire_crypto::Entropy;
-use message::{CheckRequest, response};
+use message::CheckRequest;
 use network::{DELAY, START};
 use std::{net::SocketAddr, time::Duration};
 
@@ -21,6 +21,12 @@ fn check(id: u8, nominates: bool) -> Vec<u8> {
         nominates,
     };
     request.write(&credentials()[0], "other")
+}
+
+/// The response of a peer with these credentials to a check of the controlled agent's.
+fn response(id: TransactionId, from: SocketAddr, names: &Credentials) -> Vec<u8> {
+    let name = message::response_name(b"", names);
+    message::response(id, from, &name, &names.local_password)
 }
 
 /// The controlled agent with one socket.

@@ -50,15 +50,17 @@ fn the_recorded_acceptor_gets_the_recorded_answers_and_its_choice_is_followed() 
     assert!(agent.add_remote_candidate(now, candidate));
     agent.set_remote_password(now, "kSbqo");
     let check = agent.poll_transmit().unwrap();
-    let message = Message::parse(&check.payload).unwrap();
-    assert!(message.verify(b"kSbqo"));
-    assert_eq!(message.text(attribute::USERNAME), Some("gSbi/:/6p+4"));
+    let request = Message::parse(&check.payload).unwrap();
+    assert!(request.verify(b"kSbqo"));
+    assert_eq!(request.text(attribute::USERNAME), Some("gSbi/:/6p+4"));
     let acceptor = Credentials {
         local_ufrag: credentials.remote_ufrag,
         local_password: "kSbqo".to_owned(),
         remote_ufrag: credentials.local_ufrag,
     };
-    let answer = crate::ice::message::response(message.transaction_id(), own, &acceptor);
+    let name = message::response_name(b"", &acceptor);
+    let id = request.transaction_id();
+    let answer = message::response(id, own, &name, &acceptor.local_password);
     assert_eq!(agent.handle_datagram(now, SocketId(0), peer, &answer), Input::Handled);
     let path = agent.selected().unwrap();
     assert_eq!((path.remote, path.kind), (peer, RouteKind::Local));
