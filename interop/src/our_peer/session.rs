@@ -291,6 +291,7 @@ impl Session {
         let taken = self.sockets.received_p2p_custom_signal(&signal, &mut context);
         let Context { requests, taken: new, .. } = context;
         for connection in &new {
+            // What comes for connections is not for sessions with users.
             self.sockets.set_connection_poll_group(*connection, Some(self.group));
         }
         self.requested.extend(new);

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::content;
 
+/// The virtual port of sessions with users, whose connections are the library's own.
+const SESSIONS: i32 = 0x7fff_ffff;
+
 /// A channel: what is sent becomes an event.
 pub(super) struct Channel {
     pub(super) output: Output,
@@ -71,7 +74,9 @@ impl SignalingRecvContext for Context<'_> {
             }
             OnRequest::Ignore => return None,
         }
-        self.taken.push(connection);
+        if local_virtual_port != SESSIONS {
+            self.taken.push(connection);
+        }
         let identity = Some(peer.to_string());
         Some(Box::new(Channel { output: self.output.clone(), identity }))
     }

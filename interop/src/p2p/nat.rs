@@ -223,9 +223,9 @@ fn meet(meeting: &mut Meeting, wanted: Route) -> anyhow::Result<()> {
 
 /// The TURN server by UDP and, for who has none, by TCP.
 fn servers() -> serde_json::Value {
-    let server = Servers::address(0, Families::V4);
+    let server = Servers::turn(0, Families::V4);
     json!({
-        "P2P_STUN_ServerList": server.to_string(),
+        "P2P_STUN_ServerList": Servers::stun(0, Families::V4).to_string(),
         "P2P_TURN_ServerList": format!("turn:{server},turn:{server}?transport=tcp"),
         "P2P_TURN_UserList": format!("{TURN_USER},{TURN_USER}"),
         "P2P_TURN_PassList": format!("{TURN_PASSWORD},{TURN_PASSWORD}"),

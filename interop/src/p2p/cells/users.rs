@@ -1,5 +1,10 @@
 //! Sessions with users: `ISteamNetworkingMessages`.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use anyhow::{bail, ensure};
 use serde_json::{Value, json};
 
@@ -17,6 +22,8 @@ const RELIABLE: i32 = 8;
 const UNRELIABLE: i32 = 0;
 /// `k_nSteamNetworkingSend_AutoRestartBrokenSession`.
 const AUTO_RESTART: i32 = 32;
+/// How long a session may take to be connected once messages have come through it.
+const CONNECTED_SOON: Duration = Duration::from_secs(5);
 /// The channels in use.
 const CHANNELS: [i32; 3] = [0, 3, 1_000_000];
 
@@ -90,10 +97,16 @@ fn status(side: &mut Side, of: &str) -> anyhow::Result<Value> {
     side.peer.ok(json!({"cmd": "user_status", "identity": of}))
 }
 
+/// The route of a session. Messages may come before the side says that it is connected.
 fn route(side: &mut Side, of: &str) -> anyhow::Result<String> {
-    let status = status(side, of)?;
+    let deadline = Instant::now() + CONNECTED_SOON;
+    let mut status = status(side, of)?;
+    while status["info"]["state"] != "connected" {
+        ensure!(Instant::now() < deadline, "the session is not connected: {status}");
+        thread::sleep(Duration::from_millis(20));
+        status = self::status(side, of)?;
+    }
     let info = &status["info"];
-    ensure!(info["state"] == "connected", "the session is not connected: {status}");
     let names: Vec<&str> =
         info["flag_names"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     Ok(if names.contains(&"relayed") {
@@ -179,8 +192,9 @@ fn ignored(meeting: &mut Meeting) -> anyhow::Result<String> {
     meeting.acceptor.peer.named("session_request")?;
     let failed = meeting.initiator.peer.named("session_failed")?;
     ensure!(failed["identity"] == ACCEPTOR, "with somebody else: {failed}");
-    ensure!(failed["end_reason"] == 5003, "for another reason: {failed}");
-    Ok("5003".to_owned())
+    let reason = failed["end_reason"].as_i64().unwrap_or(0);
+    ensure!([5003, 5008].contains(&reason), "for another reason: {failed}");
+    Ok(reason.to_string())
 }
 
 fn closed_and_opened_again(meeting: &mut Meeting) -> anyhow::Result<String> {
@@ -195,7 +209,7 @@ fn closed_and_opened_again(meeting: &mut Meeting) -> anyhow::Result<String> {
     let again = Letters { flags: RELIABLE | AUTO_RESTART, count: 1, ..Letters::new(3, 81) };
     loop {
         send(&mut meeting.initiator, ACCEPTOR, again)?;
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        thread::sleep(Duration::from_millis(100));
         let asked = meeting.acceptor.peer.take("session_request");
         if asked.is_some() {
             break;

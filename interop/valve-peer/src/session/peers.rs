@@ -23,6 +23,9 @@ pub(super) struct Peers {
     pub(super) requested: Vec<u32>,
 }
 
+/// The virtual port of sessions with users, whose connections are the library's own.
+const SESSIONS: i32 = 0x7fff_ffff;
+
 /// Requests remembered at a time; the oldest make room.
 const MAX_REQUESTED: usize = 4096;
 
@@ -123,7 +126,7 @@ impl Session {
         let (taken, requests) = self.library.receive_signal(data, &self.peers.on_request);
         let mut lines = Vec::new();
         for request in requests {
-            if request.taken {
+            if request.taken && request.virtual_port != SESSIONS {
                 self.library.join_poll_group(request.connection);
                 if self.peers.requested.len() == MAX_REQUESTED {
                     self.peers.requested.remove(0);
