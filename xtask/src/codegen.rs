@@ -6,12 +6,14 @@ use anyhow::{Context, bail};
 
 const PROTO_DIR: &str = "crates/gamewire-wire/proto";
 /// What prost-build writes for each package, and where it goes.
-const OUTPUTS: [(&str, &str); 2] = [
+const OUTPUTS: [(&str, &str); 3] = [
     ("gamewire.wire.rs", "crates/gamewire-wire/src/messages/generated.rs"),
+    ("gamewire.wire.hub.rs", "crates/gamewire-wire/src/messages/hub/generated.rs"),
     ("gamewire.wire.relay.rs", "crates/gamewire-wire/src/messages/relay/generated.rs"),
 ];
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "certs.proto",
+    "hub.proto",
     "relay_auth.proto",
     "relay_p2p.proto",
     "relay_ping.proto",

@@ -261,7 +261,8 @@ enum {
     k_ESteamNetworkingConfig_FakePacketDup_Recv = 27,
     // A duplicate follows the original by at most this.
     k_ESteamNetworkingConfig_FakePacketDup_TimeMax = 28,
-    // Largest UDP payload sent.
+    // Largest UDP payload sent. If not set, larger ones are tried between Gamewire peers, up to
+    // what the path carries.
     k_ESteamNetworkingConfig_MTU_PacketSize = 32,
     // Largest message that is sure to fit one packet: `MTU_PacketSize` less 100.
     k_ESteamNetworkingConfig_MTU_DataSize = 33,

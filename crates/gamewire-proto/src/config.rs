@@ -63,6 +63,9 @@ pub struct SendConfig {
     pub nagle_time: Duration,
     /// `MTU_PacketSize`: largest UDP payload sent, 200..=1300 bytes.
     pub mtu: usize,
+    /// Largest UDP payload to try where the peer takes larger ones and the path may, up to
+    /// 65507 bytes; not above `mtu`: nothing is tried.
+    pub mtu_limit: usize,
     /// Whether an unreliable message that is too large for that is refused instead of sent reliably.
     pub refuse_large_unreliable: bool,
 }
@@ -145,6 +148,7 @@ impl Default for SendConfig {
             rate_max: UNLIMITED_RATE,
             nagle_time: Duration::from_micros(5000),
             mtu: 1300,
+            mtu_limit: 1300,
             refuse_large_unreliable: false,
         }
     }

@@ -100,6 +100,9 @@ impl TrafficLog {
             Frame::Room { bytes } => {
                 tracing::trace!(target: PACKET_DECODE, connection, bytes, "room");
             }
+            Frame::Padding { len } => {
+                tracing::trace!(target: PACKET_DECODE, connection, len, "padding");
+            }
             Frame::Reliable(segment) => {
                 let (lane, position) = (segment.lane, segment.position);
                 let bytes = segment.data.len();

@@ -10,9 +10,13 @@ pub const RELIABLE_UNORDERED: u64 = 1 << 0;
 /// ([`SegmentKind::Sequenced`](crate::snp::SegmentKind::Sequenced)).
 pub const SEQUENCED: u64 = 1 << 1;
 
-/// The receiver tells how much reliable data it has room for ([`Frame::Room`](crate::snp::Frame)),
+/// The receiver tells how much data it has room for ([`Frame::Room`](crate::snp::Frame)),
 /// and the sender sends no more.
 pub const RECEIVE_WINDOW: u64 = 1 << 2;
 
+/// Data packets may be larger than 1300 bytes where the path carries them: segments may tell their
+/// size as a varint, and [`Frame::Padding`](crate::snp::Frame) is understood.
+pub const LARGE_PACKETS: u64 = 1 << 3;
+
 /// Every feature this version knows.
-pub const ALL: u64 = RELIABLE_UNORDERED | SEQUENCED | RECEIVE_WINDOW;
+pub const ALL: u64 = RELIABLE_UNORDERED | SEQUENCED | RECEIVE_WINDOW | LARGE_PACKETS;

@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod extensions;
+pub mod hub;
 pub mod identity;
 pub mod limits;
 pub mod messages;

@@ -18,8 +18,13 @@ pub const MIN_VERSION_TIME_SINCE_PREVIOUS: u32 = 12;
 /// From this version on a peer reads 32-bit ack numbers (snp-frames.md, "Ack").
 pub const MIN_VERSION_WIDE_ACK: u32 = 13;
 
-/// Largest UDP payload sent or accepted, in bytes.
+/// Largest UDP payload sent or accepted, in bytes, but for data packets between peers that negotiated
+/// larger ones.
 pub const MAX_UDP_PAYLOAD: usize = 1300;
+
+/// Largest UDP payload of a data packet between peers that negotiated to find the path's limit, in
+/// bytes: what IPv4 can carry.
+pub const MAX_LARGE_UDP_PAYLOAD: usize = 65_507;
 
 /// Largest sealed payload (plaintext and tag) sent, in bytes: leaves room for header and stats.
 pub const MAX_ENCRYPTED_PAYLOAD: usize = 1248;

@@ -45,11 +45,17 @@ pub enum Frame<'a> {
     /// Part of a message of a delivery mode that only Gamewire peers know. Whether it was
     /// negotiated is for the connection to check.
     Extended(ExtendedSegment<'a>),
-    /// How much reliable data the peer has room for, beyond what the ack in this packet says that it
+    /// How much data the peer has room for, beyond what the ack in this packet says that it
     /// has. Whether that was negotiated is for the connection to check.
     Room {
         /// In bytes, of all lanes together.
         bytes: u64,
+    },
+    /// The rest of the packet means nothing: it was to find out whether packets of this size arrive.
+    /// Whether that was negotiated is for the connection to check.
+    Padding {
+        /// In bytes, behind the frame's first one.
+        len: usize,
     },
 }
 
@@ -113,7 +119,7 @@ pub enum FrameError {
     /// The first byte is reserved.
     #[error("frame type {0:#04x} is reserved")]
     ReservedFrame(u8),
-    /// Size code 5 or 6.
+    /// Size code 6, or 5 where sizes as varints were not negotiated.
     #[error("segment size code is reserved")]
     ReservedSize,
     /// The fourth form of a first stream position.

@@ -4,7 +4,10 @@
 use prost::Message;
 use thiserror::Error;
 
-use crate::limits::{DATA_HEADER_LEN, MAX_CLOSE_DEBUG, MAX_UDP_PAYLOAD, MIN_DATAGRAM, MIN_PADDED};
+use crate::limits::{
+    DATA_HEADER_LEN, MAX_CLOSE_DEBUG, MAX_LARGE_UDP_PAYLOAD, MAX_UDP_PAYLOAD, MIN_DATAGRAM,
+    MIN_PADDED,
+};
 use crate::messages::{
     ChallengeReply, ChallengeRequest, ConnectOk, ConnectRequest, ConnectionClosed, NoConnection,
     UdpStats,
@@ -110,18 +113,21 @@ pub enum DatagramError {
 
 /// Takes one UDP payload apart.
 ///
-/// Allocates nothing for data packets, and for control messages only copies of their own fields.
+/// Allocates nothing for data packets, and for control messages only copies of their own fields. Whether
+/// a data packet of more than [`MAX_UDP_PAYLOAD`] was negotiated is for the connection to check.
 pub fn parse(datagram: &[u8]) -> Result<Datagram<'_>, DatagramError> {
     if datagram.len() < MIN_DATAGRAM {
         return Err(DatagramError::TooShort);
     }
-    if datagram.len() > MAX_UDP_PAYLOAD {
+    let is_data = datagram[0] & FLAG_DATA != 0;
+    let limit = if is_data { MAX_LARGE_UDP_PAYLOAD } else { MAX_UDP_PAYLOAD };
+    if datagram.len() > limit {
         return Err(DatagramError::TooLong);
     }
     if is_broadcast(datagram) {
         return Err(DatagramError::Broadcast);
     }
-    if datagram[0] & FLAG_DATA != 0 {
+    if is_data {
         return parse_data(datagram).map(Datagram::Data);
     }
     let body = &datagram[1..];

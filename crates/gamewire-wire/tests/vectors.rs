@@ -92,7 +92,9 @@ fn rewrite(plaintext: &[u8], packet_number: u64) -> Vec<u8> {
                     slot.copy_from_slice(data);
                 }
             }
-            Frame::Extended(_) | Frame::Room { .. } => panic!("Valve's library knows none"),
+            Frame::Extended(_) | Frame::Room { .. } | Frame::Padding { .. } => {
+                panic!("Valve's library knows none")
+            }
         }
     }
     out
@@ -240,7 +242,9 @@ fn frames_add_up_to_the_echoed_messages() {
                 Frame::Unreliable(segment) => {
                     unreliable[side].push((segment.message_number, segment.data.to_vec()));
                 }
-                Frame::Extended(_) | Frame::Room { .. } => panic!("Valve's library knows none"),
+                Frame::Extended(_) | Frame::Room { .. } | Frame::Padding { .. } => {
+                    panic!("Valve's library knows none")
+                }
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Who we are and how we prove it: our identity, key and certificate, and whom we trust.
 //!
-//! There is no authority to ask yet: a certificate comes from the application
-//! ([`Authentication::set_certificate`]), made from a [`Authentication::certificate_request`] or with
-//! its private key inside. A source that fetches one adds its states to [`OwnCertificate`].
+//! A certificate comes from the application ([`Authentication::set_certificate`]), made from a
+//! [`Authentication::certificate_request`] or with its private key inside; or, once it is wanted, from
+//! the hub, as the [`Quest`] decides.
 
 use std::{
     sync::{
@@ -22,7 +22,12 @@ use gamewire_proto::{
 };
 use gamewire_wire::{extensions, identity::Identity};
 
+mod quest;
+
+pub(crate) use self::quest::Quest;
 pub use gamewire_crypto::cert::InstallError as CertificateError;
+
+use self::quest::renewal_time;
 
 /// Whether something that is needed can be had, with Valve's numbers (api.md §3.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -72,22 +77,13 @@ impl AuthenticationStatus {
     }
 }
 
-/// Where our certificate stands.
-#[derive(Debug)]
-enum OwnCertificate {
-    /// Nobody asked for one.
-    NotWanted,
-    /// Wanted, and there is nobody to ask for it.
-    NoSource,
-    /// Installed.
-    Installed(Installed),
-}
-
 #[derive(Debug)]
 struct Installed {
     credentials: Arc<Credentials>,
     /// Unix seconds.
     expiry: Option<u64>,
+    /// When to ask for the next one; Unix seconds.
+    renew_at: Option<u64>,
     trust: Trust,
 }
 
@@ -99,13 +95,35 @@ pub(crate) struct Authentication {
     trust: Arc<TrustStore>,
     /// The key of requests and of the certificate; made when first needed.
     key: Option<SigningKey>,
-    certificate: OwnCertificate,
+    certificate: Option<Installed>,
+    quest: Quest,
 }
 
 impl Authentication {
-    pub(crate) fn new(identity: Identity, app_id: u32, trust: Arc<TrustStore>) -> Self {
-        let certificate = OwnCertificate::NotWanted;
-        Self { identity, app_id, trust, key: None, certificate }
+    /// With `has_source` there is a hub to ask for certificates.
+    pub(crate) fn new(
+        identity: Identity,
+        app_id: u32,
+        trust: Arc<TrustStore>,
+        has_source: bool,
+    ) -> Self {
+        let quest = Quest::new(has_source);
+        Self { identity, app_id, trust, key: None, certificate: None, quest }
+    }
+
+    /// The application that we are.
+    pub(crate) const fn app_id(&self) -> u32 {
+        self.app_id
+    }
+
+    /// How the search for a certificate stands.
+    pub(crate) const fn quest(&self) -> &Quest {
+        &self.quest
+    }
+
+    /// The same, to be told what happened.
+    pub(crate) const fn quest_mut(&mut self) -> &mut Quest {
+        &mut self.quest
     }
 
     /// The identity that we go by; invalid while it is unknown.
@@ -120,50 +138,42 @@ impl Authentication {
 
     /// Whether there is a certificate that an authority signed.
     pub(crate) fn has_certificate(&self) -> bool {
-        match &self.certificate {
-            OwnCertificate::Installed(installed) => !matches!(installed.trust, Trust::Unsigned),
-            OwnCertificate::NotWanted | OwnCertificate::NoSource => false,
-        }
+        self.certificate.as_ref().is_some_and(Installed::is_signed)
+    }
+
+    /// What proves to a hub who we are, while it is good.
+    pub(crate) fn signed_credentials(&self, now_unix: u64) -> Option<&Arc<Credentials>> {
+        let installed = self.certificate.as_ref().filter(|installed| installed.is_signed())?;
+        (!installed.is_over(now_unix)).then_some(&installed.credentials)
     }
 
     fn credentials(&self) -> Option<&Arc<Credentials>> {
-        match &self.certificate {
-            OwnCertificate::Installed(installed) => Some(&installed.credentials),
-            OwnCertificate::NotWanted | OwnCertificate::NoSource => None,
-        }
+        self.certificate.as_ref().map(|installed| &installed.credentials)
     }
 
     /// Declares that a certificate will be needed, and tells how it stands.
     pub(crate) fn init_authentication(&mut self, now_unix: u64) -> AuthenticationStatus {
-        match self.certificate {
-            OwnCertificate::NotWanted => self.certificate = OwnCertificate::NoSource,
-            OwnCertificate::NoSource | OwnCertificate::Installed(_) => {}
-        }
+        self.quest.want(self.certificate.as_ref().and_then(|installed| installed.renew_at));
         self.status(now_unix)
     }
 
     /// How our authentication stands at `now_unix` seconds since 1970.
     pub(crate) fn status(&self, now_unix: u64) -> AuthenticationStatus {
         match &self.certificate {
-            OwnCertificate::NotWanted => {
-                AuthenticationStatus::new(Availability::NeverTried, "No certificate was needed yet")
-            }
-            OwnCertificate::NoSource => AuthenticationStatus::new(
-                Availability::CannotTry,
-                "No certificate authority is configured; install a certificate",
+            Some(installed) if !installed.is_over(now_unix) => installed.status(),
+            Some(_) if self.quest.is_active() => self.quest.status(),
+            Some(_) => AuthenticationStatus::new(
+                Availability::Previously,
+                "The certificate has expired; install a newer one",
             ),
-            OwnCertificate::Installed(installed) => installed.status(now_unix),
+            None => self.quest.status(),
         }
     }
 
     /// When the certificate that is good at `now_unix` expires, in Unix seconds.
     pub(crate) fn coming_expiry(&self, now_unix: u64) -> Option<u64> {
-        match &self.certificate {
-            OwnCertificate::Installed(installed) => {
-                installed.expiry.filter(|&expiry| expiry > now_unix)
-            }
-            OwnCertificate::NotWanted | OwnCertificate::NoSource => None,
-        }
+        let expiry = self.certificate.as_ref()?.expiry?;
+        (expiry > now_unix).then_some(expiry)
     }
 
     /// A serialized `CMsgSteamDatagramCertificateRequest` for our key, which is made if there is
@@ -196,11 +206,15 @@ impl Authentication {
             self.identity = identity;
         }
         self.key = Some(key.clone());
-        self.certificate = OwnCertificate::Installed(Installed {
+        let expiry = certificate.time_expiry.map(u64::from);
+        let renew_at = expiry.map(|expiry| renewal_time(now_unix, expiry));
+        self.certificate = Some(Installed {
             credentials: Arc::new(Credentials { signing: key, certificate: signed }),
-            expiry: certificate.time_expiry.map(u64::from),
+            expiry,
+            renew_at,
             trust,
         });
+        self.quest.on_installed(renew_at);
         Ok(())
     }
 
@@ -208,7 +222,8 @@ impl Authentication {
     pub(crate) fn reset_identity(&mut self, identity: Identity) {
         self.identity = identity;
         self.key = None;
-        self.certificate = OwnCertificate::NotWanted;
+        self.certificate = None;
+        self.quest.reset();
     }
 
     /// What a handshake at `now_unix` needs of us. With `expected` the peer must prove that it is
@@ -268,13 +283,15 @@ impl ExpiryWatch {
 }
 
 impl Installed {
-    fn status(&self, now_unix: u64) -> AuthenticationStatus {
-        if self.expiry.is_some_and(|expiry| now_unix >= expiry) {
-            return AuthenticationStatus::new(
-                Availability::Previously,
-                "The certificate has expired; install a newer one",
-            );
-        }
+    fn is_signed(&self) -> bool {
+        !matches!(self.trust, Trust::Unsigned)
+    }
+
+    fn is_over(&self, now_unix: u64) -> bool {
+        self.expiry.is_some_and(|expiry| now_unix >= expiry)
+    }
+
+    fn status(&self) -> AuthenticationStatus {
         let message = match &self.trust {
             Trust::Chain { .. } => "OK".to_owned(),
             Trust::Unsigned => "A certificate without a signature is installed".to_owned(),

@@ -22,6 +22,7 @@ use crate::{
     config::ScopeValues,
     events::{Event, EventQueue, StatusChanged},
     handle::{ConnectionHandle, HandleTable},
+    hub::HubClient,
     io::{Clock, MAX_BATCH_BYTES, NO_BUFFERS_PAUSE_US, SendOutcome, SendWait, Transmit},
     link::Link,
     listen::ListenSocket,
@@ -61,6 +62,8 @@ pub(crate) struct Core {
     pub(crate) interface: Arc<ScopeValues>,
     pub(crate) auth: RwLock<Authentication>,
     pub(crate) expiry: ExpiryWatch,
+    /// `None`: none is configured.
+    pub(crate) hub: Option<Arc<HubClient>>,
     pub(crate) peers: Directory,
     pub(crate) messages: SessionTable,
     pub(crate) signaling_maker: RwLock<Option<SignalingMaker>>,
@@ -373,7 +376,7 @@ struct Batch {
 }
 
 fn max_datagrams(link: &Link, machine: &Connection) -> usize {
-    let size_limit = MAX_BATCH_BYTES / machine.config().send.mtu.max(1);
+    let size_limit = MAX_BATCH_BYTES / machine.packet_size().max(1);
     link.socket.max_gso_segments().max(1).min(size_limit)
 }
 

@@ -13,6 +13,9 @@ pub enum OpenError {
     /// A variable of the environment makes no sense.
     #[error("{0}")]
     Environment(String),
+    /// The hub's URL, or the roots for it, make no sense.
+    #[error("the hub: {0}")]
+    Hub(String),
 }
 
 /// Why a listen socket cannot be made.

@@ -42,6 +42,7 @@ mod error;
 mod events;
 pub mod fake_network;
 mod handle;
+mod hub;
 mod inbox;
 pub mod io;
 mod link;
@@ -86,6 +87,9 @@ pub use self::{
     },
     events::{Event, StatusChanged},
     handle::{ConnectionHandle, ListenSocketHandle, PollGroupHandle},
+    hub::{
+        HubError, HubState, HubStatus, MAX_QUEUED_SIGNAL_BYTES, MAX_QUEUED_SIGNALS, SIGNAL_LIFETIME,
+    },
     listen::AcceptFilter,
     message::{Message, Outgoing, SendFlags},
     messages::{MAX_CHANNELS, MAX_SESSIONS, SESSION_IDLE_TIMEOUT, UserMessage, UserSendError},

@@ -18,9 +18,13 @@ pub struct Options {
     /// Whom to believe about the identities of others. Empty: nobody, and peers may come unsigned
     /// (`IP_AllowWithoutAuth`).
     pub trust: TrustStore,
-    /// The hub where peers find each other by identity, as a `wss://` URL. Kept for the rendezvous
-    /// that is to come.
+    /// The hub where peers find each other by identity and where certificates come from, as a
+    /// `wss://` URL. Nothing connects to it before it is needed.
     pub hub: Option<String>,
+    /// Certificates that the hub's TLS certificate must come from, PEM; `None`: the system's.
+    pub hub_roots: Option<String>,
+    /// A ticket of the game's own backend, to log in at the hub with while there is no certificate.
+    pub hub_ticket: Option<Vec<u8>>,
     /// Service threads; at least 1. Connections are spread over them, those of one listen socket
     /// too, and each stays with one thread (on Linux; elsewhere a listen socket has one thread).
     pub service_threads: usize,
@@ -74,6 +78,8 @@ impl Default for Options {
             app_id: 0,
             trust: TrustStore::default(),
             hub: None,
+            hub_roots: None,
+            hub_ticket: None,
             service_threads: 1,
             manual_poll: false,
             thread_hook: None,
@@ -86,7 +92,8 @@ impl Default for Options {
 impl Options {
     /// The default, completed by the environment: `GAMEWIRE_ROOTS` (public keys of trusted roots,
     /// as `ssh-ed25519 …` lines, separated by commas or line ends, or `@FILE`),
-    /// `GAMEWIRE_APPID` (a number) and `GAMEWIRE_HUB` (a URL).
+    /// `GAMEWIRE_APPID` (a number), `GAMEWIRE_HUB` (a URL), and `GAMEWIRE_HUB_ROOTS` (the path of a
+    /// PEM file).
     ///
     /// # Errors
     /// A variable is set and makes no sense.
@@ -101,6 +108,12 @@ impl Options {
             options.trust = Self::trust_from_text(&roots)?;
         }
         options.hub = env::var("GAMEWIRE_HUB").ok();
+        if let Ok(path) = env::var("GAMEWIRE_HUB_ROOTS") {
+            let pem = std::fs::read_to_string(&path).map_err(|error| {
+                OpenError::Environment(format!("GAMEWIRE_HUB_ROOTS: {path}: {error}"))
+            })?;
+            options.hub_roots = Some(pem);
+        }
         Ok(options)
     }
 

@@ -12,6 +12,7 @@ use std::{
 
 use crate::{
     core::Core,
+    hub::Edge,
     io::Poller,
     options::ThreadHook,
     worker::{Worker, WorkerHandle},
@@ -67,8 +68,13 @@ impl Services {
         manual: bool,
         hook: Option<ThreadHook>,
     ) -> std::io::Result<Self> {
+        // The first of them looks after the hub too.
+        let mut wants_hub = core.hub.is_some();
         let service = |(poller, handle): (Poller, &Arc<WorkerHandle>)| {
-            let worker = Mutex::new(Worker::new(Arc::downgrade(core), handle.clone(), poller));
+            let edge = std::mem::take(&mut wants_hub)
+                .then(|| Edge::new(handle.fresh_token(), poller.registrar().clone()));
+            let worker = Worker::new(Arc::downgrade(core), handle.clone(), poller, edge);
+            let worker = Mutex::new(worker);
             Arc::new(Service { worker, handle: handle.clone(), manual: AtomicBool::new(manual) })
         };
         let services = pollers.into_iter().zip(&core.workers).map(service).collect();

@@ -24,6 +24,7 @@ use crate::{
     core::Core,
     fake_network::{Direction, Verdict},
     handle::ConnectionHandle,
+    hub::Edge,
     io::{Interest, Poller, Ready, RecvBatch, RecvEnd, Token, Waker},
     link::Link,
     listen::ListenSocket,
@@ -289,6 +290,8 @@ pub(crate) struct Worker {
     timers: Timers,
     /// Sockets that have more to receive than one turn takes.
     unfinished: Vec<Token>,
+    /// The connection to the hub, on the thread that has it.
+    hub: Option<Edge>,
 }
 
 fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -296,7 +299,12 @@ fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Worker {
-    pub(crate) fn new(core: Weak<Core>, handle: Arc<WorkerHandle>, poller: Poller) -> Self {
+    pub(crate) fn new(
+        core: Weak<Core>,
+        handle: Arc<WorkerHandle>,
+        poller: Poller,
+        hub: Option<Edge>,
+    ) -> Self {
         Self {
             core,
             handle,
@@ -305,6 +313,7 @@ impl Worker {
             bound: HashMap::new(),
             timers: Timers::new(),
             unfinished: Vec::new(),
+            hub,
         }
     }
 
@@ -318,6 +327,9 @@ impl Worker {
         self.obey(&core);
         self.take_over(&core);
         self.fire_timers(&core);
+        if let (Some(edge), Some(hub)) = (&mut self.hub, &core.hub) {
+            edge.serve(&core, hub, core.clock.now());
+        }
         let deadline = self.next_deadline(&core);
         let deadline = [deadline, latest].into_iter().flatten().min();
         if let Err(error) = self.wait(&core, deadline) {
@@ -510,7 +522,9 @@ impl Worker {
         if !self.unfinished.is_empty() {
             return Some(now);
         }
-        self.timers.next_deadline().into_iter().chain(expiry).chain(sessions).min()
+        let hub = self.hub.as_ref().zip(core.hub.as_ref());
+        let hub = hub.and_then(|(edge, hub)| edge.deadline(core, hub));
+        [self.timers.next_deadline(), expiry, sessions, hub].into_iter().flatten().min()
     }
 
     fn wait(&mut self, core: &Core, deadline: Option<Time>) -> std::io::Result<()> {
@@ -525,6 +539,10 @@ impl Worker {
         let mut writable = Vec::new();
         for ready in self.poller.wait(&core.clock, deadline)? {
             if let Ready::Socket { token, readable: r, writable: w } = ready {
+                if let Some(edge) = self.hub.as_mut().filter(|edge| edge.token() == token) {
+                    edge.on_ready();
+                    continue;
+                }
                 if r && !readable.contains(&token) {
                     readable.push(token);
                 }

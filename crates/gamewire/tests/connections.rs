@@ -4,6 +4,7 @@ mod common;
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use common::*;
 use gamewire::{
     Config, ConnectionHandle, ConnectionState, DeliveryMode, Event, Identity, LaneConfig, Message,
@@ -263,5 +264,26 @@ fn instances_can_be_made_and_dropped_in_a_loop() {
         drop(client);
         let change = wait_for_state(&server, ConnectionState::ClosedByPeer);
         assert_eq!((change.connection, change.info.end_reason), (at_server, 2999));
+    }
+}
+
+#[test]
+fn packets_grow_to_what_loopback_carries() {
+    let unlimited = [Config::SendRateMin(i32::MAX), Config::SendRateMax(i32::MAX)];
+    for ip in ["127.0.0.1", "::1"] {
+        let linked = linked(ip, &unlimited);
+        let size = || {
+            let status = linked.client.detailed_connection_status(linked.at_client).unwrap();
+            status.congestion.unwrap().path_mtu
+        };
+        assert_eq!(size(), 1300);
+        let content = Bytes::from((0..200_000_u32).map(|at| (at % 251) as u8).collect::<Vec<u8>>());
+        let deadline = Instant::now() + PATIENCE;
+        while size() < 65_487 {
+            assert!(Instant::now() < deadline, "{ip}: no more than {} bytes", size());
+            let message = Outgoing::new(linked.at_client, content.clone(), SendFlags::RELIABLE);
+            linked.client.send_wait(message, Some(PATIENCE)).unwrap();
+            assert_eq!(receive(&linked.server, linked.at_server, 1)[0].payload, content);
+        }
     }
 }

@@ -1,14 +1,16 @@
 //! One UDP payload: what parses can be encoded again and says the same.
 
 use gamewire_wire::{
-    limits::{MAX_CLOSE_DEBUG, MAX_UDP_PAYLOAD, MIN_DATAGRAM, MIN_PADDED},
+    limits::{MAX_CLOSE_DEBUG, MAX_LARGE_UDP_PAYLOAD, MAX_UDP_PAYLOAD, MIN_DATAGRAM, MIN_PADDED},
     messages::ConnectionClosed,
     udp::{self, DataPacket, Datagram, DatagramError},
 };
 
 pub(crate) fn run(data: &[u8]) {
     let parsed = udp::parse(data);
-    assert_eq!(data.len() > MAX_UDP_PAYLOAD, parsed == Err(DatagramError::TooLong));
+    let is_data = data.first().is_some_and(|first| first & 0x80 != 0);
+    let limit = if is_data { MAX_LARGE_UDP_PAYLOAD } else { MAX_UDP_PAYLOAD };
+    assert_eq!(data.len() > limit, parsed == Err(DatagramError::TooLong));
     if data.len() < MIN_DATAGRAM {
         assert_eq!(parsed, Err(DatagramError::TooShort));
     }
@@ -39,7 +41,7 @@ fn data_packet(data: &[u8], packet: &DataPacket<'_>) {
     assert_eq!(len, udp::data_header_len(&packet.header, stats.as_ref()));
     again.extend_from_slice(payload);
     // A packed list grows when it is written unpacked.
-    if again.len() > MAX_UDP_PAYLOAD {
+    if again.len() > MAX_LARGE_UDP_PAYLOAD {
         return;
     }
     let Ok(Datagram::Data(second)) = udp::parse(&again) else {

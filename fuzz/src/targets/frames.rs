@@ -52,7 +52,7 @@ pub(crate) fn run(data: &[u8]) {
     }
 
     let mut out = Vec::new();
-    let mut writer = PacketWriter::new(&mut out, 64 + plaintext.len() * 8);
+    let mut writer = PacketWriter::new(&mut out, 64 + plaintext.len() * 8).with_wide_sizes(true);
     for frame in &frames {
         write(&mut writer, frame, packet_number);
     }
@@ -69,7 +69,7 @@ pub(super) fn read_all<'a>(
     packet_number: u64,
     hints: &Hints,
 ) -> Vec<Frame<'a>> {
-    let mut reader = FrameReader::new(plaintext, packet_number);
+    let mut reader = FrameReader::new(plaintext, packet_number).with_wide_sizes(true);
     let mut frames = Vec::new();
     loop {
         match reader.next(hints) {
@@ -89,9 +89,11 @@ fn is_extreme(frame: &Frame<'_>) -> bool {
     match frame {
         Frame::Unreliable(segment) => segment.message_number > 1 << 63,
         Frame::Extended(extended) => extended.segment.message_number > 1 << 63,
-        Frame::StopWaiting { .. } | Frame::Ack(_) | Frame::Reliable(_) | Frame::Room { .. } => {
-            false
-        }
+        Frame::StopWaiting { .. }
+        | Frame::Ack(_)
+        | Frame::Reliable(_)
+        | Frame::Room { .. }
+        | Frame::Padding { .. } => false,
     }
 }
 
@@ -114,7 +116,7 @@ fn check(frame: &Frame<'_>, packet_number: u64) {
             assert!(segment.position >= 1);
             assert!(segment.position.checked_add(segment.data.len() as u64).is_some());
         }
-        Frame::Room { .. } => {}
+        Frame::Room { .. } | Frame::Padding { .. } => {}
     }
 }
 
@@ -148,6 +150,7 @@ fn write(writer: &mut PacketWriter<'_>, frame: &Frame<'_>, packet_number: u64) {
             data.expect("there is room").copy_from_slice(s.data);
         }
         Frame::Room { bytes } => assert!(writer.room(*bytes)),
+        Frame::Padding { .. } => assert!(writer.pad()),
     }
 }
 
@@ -159,6 +162,8 @@ pub(super) fn same(first: &Frame<'_>, second: &Frame<'_>) -> bool {
                 && first.delay == second.delay
                 && first.blocks().eq(second.blocks())
         }
+        // It fills whatever packet it is in.
+        (Frame::Padding { .. }, Frame::Padding { .. }) => true,
         (first, second) => first == second,
     }
 }

@@ -75,7 +75,8 @@ impl Session {
         queues: &mut SendQueues,
         receiver: &mut Receiver,
     ) -> Result<(), Fatal> {
-        if datagram.len() < MIN_DATA_PACKET || datagram.len() > MAX_UDP_PAYLOAD {
+        let too_large = datagram.len() > MAX_UDP_PAYLOAD && !self.takes_large_packets();
+        if datagram.len() < MIN_DATA_PACKET || too_large {
             return self.drop(DropReason::Malformed);
         }
         let low = u16::from_le_bytes([datagram[5], datagram[6]]);
@@ -203,7 +204,8 @@ impl Session {
         queues: &mut SendQueues,
         receiver: &mut Receiver,
     ) -> Result<Contents, Unusable> {
-        let mut reader = FrameReader::new(plaintext, number);
+        let takes_large = self.takes_large_packets();
+        let mut reader = FrameReader::new(plaintext, number).with_wide_sizes(takes_large);
         let mut contents = Contents { need: AckNeed::None, keep: true };
         let mut told = Told::default();
         let last_sent = self.recovery.last_sent();
@@ -228,6 +230,7 @@ impl Session {
                 Frame::Ack(ack) => {
                     let outcome = self.recovery.on_ack(now, &ack, queues, &mut *self.controller);
                     self.after_ack(now, ack.latest, outcome)?;
+                    self.judge_sizes(now);
                     self.stats.on_ack_frame(now, ack.latest, ack.blocks());
                     told.acked = true;
                     Accepted::Yes
@@ -237,6 +240,12 @@ impl Session {
                         return Err(Unusable::Odd(DropReason::Malformed));
                     }
                     told.room = Some(bytes);
+                    Accepted::Yes
+                }
+                Frame::Padding { .. } => {
+                    if !takes_large {
+                        return Err(Unusable::Odd(DropReason::Malformed));
+                    }
                     Accepted::Yes
                 }
                 Frame::Reliable(segment) => {

@@ -14,6 +14,7 @@ mod control;
 mod early;
 mod goodbye;
 mod intake;
+mod path_mtu;
 mod phase;
 mod rendezvous;
 mod repeats;
@@ -382,6 +383,15 @@ impl Connection {
     /// The peer's address.
     pub fn remote(&self) -> SocketAddr {
         self.remote
+    }
+
+    /// Bytes of UDP payload that the packets of a batch have at most, at present: what the path is
+    /// known to carry, less where the rate is low.
+    pub fn packet_size(&self) -> usize {
+        match &self.session {
+            Some(session) => session.packet_size(),
+            None => transmit::base_mtu(self.config.send.mtu),
+        }
     }
 
     /// Who the peer says it is, and how far that is proven.

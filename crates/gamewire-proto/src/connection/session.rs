@@ -6,7 +6,13 @@ use std::time::Duration;
 use gamewire_crypto::{Entropy, Opener, Sealer};
 use gamewire_wire::udp;
 
-use super::{early::EarlyPacket, intake::Fatal, transmit::Outgoing, window::ReceiveWindow};
+use super::{
+    early::EarlyPacket,
+    intake::Fatal,
+    path_mtu::PathMtu,
+    transmit::{Outgoing, base_mtu},
+    window::ReceiveWindow,
+};
 use crate::{
     Time,
     acks::ReceivedPackets,
@@ -53,6 +59,7 @@ pub(super) struct Session {
     /// Packets whose seal was right.
     pub(super) packets_opened: u64,
     pub(super) outgoing: Outgoing,
+    pub(super) mtu: PathMtu,
     pub(super) window: ReceiveWindow,
 }
 
@@ -68,6 +75,7 @@ impl Session {
         let controller = congestion::controller(&config.send, rtt);
         let mut stats = LinkStats::new(now, entropy.next_u32());
         let mut recovery = Recovery::new(agreement.first_packet_number);
+        recovery.set_base_size(base_mtu(config.send.mtu));
         if let Some(rtt) = rtt {
             stats.on_ping_sample(now, rtt);
             recovery.seed_rtt(rtt);
@@ -81,6 +89,7 @@ impl Session {
                 features: agreement.peer.features,
             },
             window: ReceiveWindow::new(now, agreement.peer.receive_window, &config.receive),
+            mtu: PathMtu::new(&config.send, agreement.peer.features),
             connect_ok: agreement.connect_ok,
             acks: ReceivedPackets::new(agreement.first_packet_number - 1),
             recovery,
@@ -100,7 +109,10 @@ impl Session {
 
     /// What the send queues must know of the peer.
     pub(super) fn peer_limits(&self) -> PeerLimits {
-        let limits = PeerLimits { features: self.traits.features, ..PeerLimits::default() };
+        let mut limits = PeerLimits { features: self.traits.features, ..PeerLimits::default() };
+        if self.takes_large_packets() {
+            limits.max_segment = usize::from(u16::MAX);
+        }
         match self.window.remote {
             // One window for all lanes takes the place of what each may have towards Valve's.
             Some(window) => PeerLimits {
@@ -143,6 +155,7 @@ impl Session {
             let (packets, bytes) = self.recovery.take_timer_losses();
             self.log.lost(packets, bytes);
         }
+        self.judge_sizes(now);
         if self.window_question(queues).is_some_and(|at| now >= at) {
             self.window.asked(now);
             self.outgoing.probe(Probe { packets: 1 });
@@ -191,6 +204,9 @@ impl Session {
 
     /// The configured rates changed.
     pub(super) fn reconfigure(&mut self, config: &SendConfig) {
+        self.mtu.reconfigure(config, self.traits.features);
+        self.outgoing.reconfigure(config);
+        self.recovery.set_base_size(base_mtu(config.mtu));
         if config.is_fixed_rate() == self.controller.estimate().state.is_none() {
             self.controller.set_config(config);
         } else {

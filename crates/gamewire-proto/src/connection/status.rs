@@ -65,6 +65,8 @@ pub struct RecoveryStatus {
     pub bytes_in_flight: u64,
     /// How many there may be; `None`: no limit.
     pub congestion_window: Option<u64>,
+    /// Bytes of UDP payload that the path is known to carry in one packet.
+    pub path_mtu: usize,
     /// Name of the congestion controller.
     pub controller: &'static str,
     /// What it believes about the path.
@@ -167,6 +169,7 @@ impl Session {
                 min_rtt: rtt.min_rtt(),
                 bytes_in_flight: self.recovery.bytes_in_flight(),
                 congestion_window: (window != u64::MAX).then_some(window),
+                path_mtu: self.mtu.size(),
                 controller: self.controller.name(),
                 estimate: self.controller.estimate(),
                 last_sent: self.recovery.last_sent(),

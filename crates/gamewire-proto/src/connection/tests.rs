@@ -1,6 +1,7 @@
 mod feedback;
 mod goodbyes;
 mod lessons;
+mod path_mtu;
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -43,6 +44,10 @@ struct Pair {
     delay: Duration,
     /// Datagrams that the wire swallows, by count from now on.
     swallow: usize,
+    /// Larger datagrams are swallowed, too.
+    mtu: usize,
+    /// Lengths of the datagrams launched to each side.
+    launched: [Vec<usize>; 2],
 }
 
 fn party(identity: &str) -> LocalParty {
@@ -114,6 +119,10 @@ impl Host {
 
 impl Pair {
     fn new(configs: [ConnectionConfig; 2], identities: [&str; 2]) -> Self {
+        Self::with_features(configs, identities, extensions::ALL)
+    }
+
+    fn with_features(configs: [ConnectionConfig; 2], identities: [&str; 2], features: u64) -> Self {
         let [server, client] = configs;
         let now = Time::from_micros(3_000_000_000_000);
         let mut pair = Self {
@@ -125,7 +134,10 @@ impl Pair {
             wire: VecDeque::new(),
             delay: Duration::from_millis(10),
             swallow: 0,
+            mtu: usize::MAX,
+            launched: [Vec::new(), Vec::new()],
         };
+        pair.hosts.iter_mut().for_each(|host| host.party.features = features);
         let remote = pair.hosts[0].address;
         let client = &mut pair.hosts[1];
         let id = client.endpoint.fresh_connection_id(&mut client.entropy);
@@ -139,7 +151,11 @@ impl Pair {
     }
 
     fn connected(configs: [ConnectionConfig; 2]) -> Self {
-        let mut pair = Self::new(configs, ["str:server", "str:client"]);
+        Self::new(configs, ["str:server", "str:client"]).until_connected()
+    }
+
+    fn until_connected(self) -> Self {
+        let mut pair = self;
         pair.run(Duration::from_millis(200));
         for side in 0..2 {
             assert_eq!(pair.connection(side).state(), ConnectionState::Connected);
@@ -157,8 +173,12 @@ impl Pair {
     }
 
     fn launch(&mut self, to: usize, datagram: Vec<u8>) {
+        self.launched[to].push(datagram.len());
         if self.swallow > 0 {
             self.swallow -= 1;
+            return;
+        }
+        if datagram.len() > self.mtu {
             return;
         }
         self.wire.push_back((self.now + self.delay, to, datagram));
@@ -183,8 +203,9 @@ impl Pair {
                 return;
             };
             assert_eq!(transmit.len, out.len());
+            let largest = host.config.send.mtu_limit.max(1300);
             for datagram in out.chunks(transmit.segment_size.unwrap_or(out.len())) {
-                assert!(datagram.len() <= 1300);
+                assert!(datagram.len() <= largest);
                 self.launch(1 - side, datagram.to_vec());
             }
         }

@@ -12,7 +12,7 @@ use gamewire_wire::{
 use super::{Connection, phase::Phase, repeats::RepeatBudget, session::Session};
 use crate::{
     Time,
-    config::ConnectionConfig,
+    config::{ConnectionConfig, SendConfig},
     event::Transmit,
     receive::Receiver,
     recovery::Probe,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Headers, statistics and seal: the packet size less what a peer of Valve's expects to hold.
-const PACKET_OVERHEAD: usize = MAX_UDP_PAYLOAD - MAX_ENCRYPTED_PAYLOAD + TAG_LEN;
+pub(super) const PACKET_OVERHEAD: usize = MAX_UDP_PAYLOAD - MAX_ENCRYPTED_PAYLOAD + TAG_LEN;
 
 /// A first packet short of the full size by more than one part in so many is a batch of its own.
 const BATCH_SLACK: usize = 8;
@@ -38,7 +38,7 @@ const MIN_GAP_VERSION: u32 = 12;
 /// What the sender decided and has not yet done.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    max_plaintext: usize,
+    /// What leaves whatever the path is like: data as little as this fills a packet.
     mtu: usize,
     tell_gap: bool,
     stats_wanted: bool,
@@ -53,9 +53,8 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     pub(super) fn new(now: Time, config: &ConnectionConfig, peer_version: u32) -> Self {
-        let mtu = config.send.mtu.clamp(200, MAX_UDP_PAYLOAD);
+        let mtu = base_mtu(config.send.mtu);
         Self {
-            max_plaintext: mtu - PACKET_OVERHEAD,
             mtu,
             tell_gap: config.send_time_since_previous && peer_version >= MIN_GAP_VERSION,
             stats_wanted: false,
@@ -67,6 +66,11 @@ impl Outgoing {
         }
     }
 
+    /// Another size of packets from now on.
+    pub(super) fn reconfigure(&mut self, config: &SendConfig) {
+        self.mtu = base_mtu(config.mtu);
+    }
+
     pub(super) fn probe(&mut self, probe: Probe) {
         self.probes = self.probes.max(probe.packets);
     }
@@ -74,6 +78,22 @@ impl Outgoing {
     pub(super) fn send_stats(&mut self) {
         self.stats_wanted = true;
     }
+}
+
+/// The configured size of packets, within what is possible.
+pub(super) fn base_mtu(configured: usize) -> usize {
+    configured.clamp(200, MAX_UDP_PAYLOAD)
+}
+
+/// The packet to be written.
+#[derive(Clone, Copy)]
+struct Plan {
+    /// Bytes of UDP payload.
+    limit: usize,
+    /// Bytes of plaintext; leaves room for header and statistics, so that the packets of a batch are
+    /// of one length.
+    max_plaintext: usize,
+    due: Due,
 }
 
 /// Why a packet is to leave now.
@@ -129,7 +149,9 @@ impl Session {
         receiver: &Receiver,
     ) {
         let limit = self.outgoing.mtu;
-        self.write_packet(now, out, (limit, Due::Question), queues, receiver);
+        let max_plaintext = limit - PACKET_OVERHEAD;
+        let plan = Plan { limit, max_plaintext, due: Due::Question };
+        self.write_packet(now, out, plan, queues, receiver);
     }
 
     fn write_batch(
@@ -141,17 +163,25 @@ impl Session {
         receiver: &Receiver,
     ) -> Option<(usize, Option<usize>)> {
         let start = out.len();
-        let mut size = self.outgoing.mtu;
+        if let Some(len) = self.write_mtu_probe(now, out, queues) {
+            return Some((len, None));
+        }
+        let full = self.packet_size();
+        let max_plaintext = full - PACKET_OVERHEAD;
+        let mut size = full;
         let mut count = 0;
         while count < max_datagrams {
             let Some(due) = self.due(now, queues) else {
                 break;
             };
-            let written = self.write_packet(now, out, (size, due), queues, receiver);
+            // Nothing came back: maybe for being too large.
+            let limit = if due == Due::Probe { size.min(self.outgoing.mtu) } else { size };
+            let plan = Plan { limit, max_plaintext, due };
+            let written = self.write_packet(now, out, plan, queues, receiver);
             count += 1;
             if written < size {
                 // The last of a batch may be shorter. A first one that is nearly full sets the size.
-                let full = DATA_HEADER_LEN + self.outgoing.max_plaintext + self.sealer.overhead();
+                let full = DATA_HEADER_LEN + max_plaintext + self.sealer.overhead();
                 if count > 1 || written < full - full / BATCH_SLACK {
                     break;
                 }
@@ -219,12 +249,12 @@ impl Session {
         Some(self.pacer.next_send(now).map_or(ready, |at| at.max(ready)))
     }
 
-    /// Writes one packet of at most `limit` bytes and returns its length.
+    /// Writes one packet and returns its length.
     fn write_packet(
         &mut self,
         now: Time,
         out: &mut Vec<u8>,
-        (limit, due): (usize, Due),
+        Plan { limit, max_plaintext, due }: Plan,
         queues: &mut SendQueues,
         receiver: &Receiver,
     ) -> usize {
@@ -233,10 +263,10 @@ impl Session {
         let stats = self.write_header(now, out, limit, due, queues);
         let header_len = out.len() - start;
         let overhead = self.sealer.overhead();
-        let room = limit.saturating_sub(header_len + overhead).min(self.outgoing.max_plaintext);
+        let room = limit.saturating_sub(header_len + overhead).min(max_plaintext);
         let plaintext_start = out.len();
         let mut content = SentContent::default();
-        let mut writer = PacketWriter::new(out, room);
+        let mut writer = PacketWriter::new(out, room).with_wide_sizes(self.takes_large_packets());
         writer.stop_waiting(number, self.recovery.stop_waiting_before());
         if let Some(room) = self.window.tell(receiver.room()) {
             writer.room(room);
@@ -360,14 +390,19 @@ impl Session {
 
     /// A model of the path wants to hear several times in a round trip while it fills the path.
     fn model_wants_feedback(&self, now: Time, queues: &SendQueues) -> bool {
-        let fills = queues.backlog().pending_bytes() >= self.outgoing.max_plaintext as u64;
-        if !fills || self.controller.estimate().state.is_none() {
+        if !self.fills_packets(queues) || self.controller.estimate().state.is_none() {
             return false;
         }
         let since = self.outgoing.reliable_since_request + self.outgoing.unreliable_since_request;
         let much = since >= self.controller.congestion_window() / 4;
         let interval = (self.recovery.rtt().smoothed_rtt() / 8).max(MIN_MODEL_INTERVAL);
         much || now.since(self.outgoing.last_ack_request) >= interval
+    }
+
+    /// Whether more waits than a packet holds.
+    pub(super) fn fills_packets(&self, queues: &SendQueues) -> bool {
+        let least = self.outgoing.mtu - PACKET_OVERHEAD;
+        queues.backlog().pending_bytes() >= least as u64
     }
 
     /// Unreliable data alone is never acknowledged unasked: ask about once per round trip.

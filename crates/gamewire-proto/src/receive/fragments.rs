@@ -6,7 +6,7 @@ use bytes::Bytes;
 use gamewire_wire::snp::UnreliableSegment;
 
 use super::{
-    Accepted, MAX_PARTIAL_SEGMENTS, MAX_UNRELIABLE_BYTES, Refusal,
+    Accepted, MAX_PARTIAL_BYTES, MAX_PARTIAL_SEGMENTS, MAX_UNRELIABLE_BYTES, Refusal,
     assembly::{Assembly, Fit},
     inbox::{Inbox, Usage},
 };
@@ -104,7 +104,7 @@ impl Fragments {
         if !is_news || matches!(fit, Fit::Contradicts) {
             return None;
         }
-        let index = self.make_room(key)?;
+        let index = self.make_room(key, segment.data.len())?;
         let partial = &mut self.partial[index];
         partial.segments += 1;
         self.segments += 1;
@@ -116,13 +116,14 @@ impl Fragments {
         self.partial.iter().rposition(|partial| partial.number == number && partial.lane == lane)
     }
 
-    /// The message's place, with room for one more segment. `None` if the message itself had to go.
-    fn make_room(&mut self, (lane, number): (u16, u64)) -> Option<usize> {
+    /// The message's place, with room for one more segment of so many bytes. `None` if the message
+    /// itself had to go.
+    fn make_room(&mut self, (lane, number): (u16, u64), bytes: usize) -> Option<usize> {
         if self.find((lane, number)).is_none() {
             let assembly = Assembly::default();
             self.partial.push_back(Partial { lane, number, segments: 0, assembly });
         }
-        while self.segments >= MAX_PARTIAL_SEGMENTS {
+        while self.segments >= MAX_PARTIAL_SEGMENTS || self.bytes() + bytes > MAX_PARTIAL_BYTES {
             self.remove(0);
         }
         self.find((lane, number))

@@ -15,7 +15,7 @@
 //!   unfinished ones together exceed `buffer_bytes`. Even then, if nothing is unread, one message
 //!   at a time may go on up to `max_message_bytes`: its *overdraft*, without which messages of many
 //!   lanes could starve each other for ever.
-//! - Fragments of unreliable messages: [`MAX_PARTIAL_SEGMENTS`], apart from `buffer_bytes`.
+//! - Fragments of unreliable messages: [`MAX_PARTIAL_SEGMENTS`] and [`MAX_PARTIAL_BYTES`], apart from `buffer_bytes`.
 //!
 //! In sum less than 2 × `buffer_bytes` + `max_message_bytes` + a few packets.
 //!
@@ -25,8 +25,9 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use gamewire_wire::snp::{
-    ExtendedSegment, FrameError, ReliableSegment, SegmentKind, UnreliableSegment,
+use gamewire_wire::{
+    limits::MAX_UDP_PAYLOAD,
+    snp::{ExtendedSegment, FrameError, ReliableSegment, SegmentKind, UnreliableSegment},
 };
 use thiserror::Error;
 
@@ -59,6 +60,9 @@ pub const MAX_UNRELIABLE_BYTES: usize = 26_000;
 /// Most segments of unfinished unreliable messages held per connection. Beyond it the message that
 /// was begun first is given up.
 pub const MAX_PARTIAL_SEGMENTS: usize = 256;
+
+/// Most bytes of such segments: so many packets' worth of the usual size.
+pub const MAX_PARTIAL_BYTES: usize = MAX_PARTIAL_SEGMENTS * MAX_UDP_PAYLOAD;
 
 /// So many pieces of data ahead of gaps may be held per connection, however small the buffer.
 pub const MIN_PIECES: usize = 4096;

@@ -11,6 +11,7 @@
 mod holes;
 mod rtt;
 mod sent;
+mod sizes;
 #[cfg(test)]
 mod tests;
 
@@ -18,10 +19,14 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use gamewire_wire::{limits::MAX_UNACKED_LEAD, snp::AckFrame};
 
-pub use self::rtt::{INITIAL_RTT, RttEstimator, VALID_RTT_US};
 use self::{
     holes::{Cursor, Holes},
     sent::{Fate, SentPacket, SentPackets},
+    sizes::Sizes,
+};
+pub use self::{
+    rtt::{INITIAL_RTT, RttEstimator, VALID_RTT_US},
+    sizes::SizeReport,
 };
 use crate::{
     Time,
@@ -116,6 +121,7 @@ pub struct Recovery {
     /// When the packet left that used up the lead, if none in flight asks for an ack.
     lead_exhausted: Option<Time>,
     flow: Flow,
+    sizes: Sizes,
 }
 
 /// What the delivery rate is computed from.
@@ -159,6 +165,7 @@ impl Recovery {
             loss_time: None,
             lead_exhausted: None,
             flow: Flow::default(),
+            sizes: Sizes::default(),
         }
     }
 
@@ -257,6 +264,7 @@ impl Recovery {
             fate: Fate::InFlight,
             ack_eliciting,
             counted,
+            measures_path: false,
             app_limited: self.flow.app_limited_until.is_some(),
         });
         if counted {
@@ -271,6 +279,37 @@ impl Recovery {
         self.lead_exhausted = silent.then(|| self.lead_exhausted.unwrap_or(now));
         self.forget_old(now);
         number
+    }
+
+    /// Records a packet without data that was sent to see whether one of its size arrives. It is of no
+    /// account otherwise: no timer waits for it, and its loss is none.
+    pub fn on_mtu_probe_sent(&mut self, now: Time, bytes: usize) -> u64 {
+        let number = self.packets.next();
+        self.packets.push(SentPacket {
+            sent: now,
+            delivered: self.flow.delivered,
+            delivered_at: self.flow.delivered_at,
+            first_sent: self.flow.first_sent,
+            content: SentContent::default(),
+            bytes: u16::try_from(bytes).unwrap_or(u16::MAX),
+            fate: Fate::InFlight,
+            ack_eliciting: false,
+            counted: false,
+            measures_path: true,
+            app_limited: true,
+        });
+        number
+    }
+
+    /// What became of packets that were larger than `base` bytes or sent as probes, since the last
+    /// call.
+    pub fn take_size_report(&mut self) -> SizeReport {
+        self.sizes.take_report()
+    }
+
+    /// From which size on packets are watched for being too large, in bytes.
+    pub fn set_base_size(&mut self, bytes: usize) {
+        self.sizes.reset(bytes);
     }
 
     /// An ack frame arrived.
@@ -459,6 +498,7 @@ impl Recovery {
             }
         }
         packet.fate = Fate::Acked;
+        self.sizes.on_acked(number, packet.bytes, packet.measures_path);
         if !packet.content.is_empty() {
             queues.on_acked(&packet.content);
             packet.content = SentContent::default();
@@ -543,6 +583,11 @@ impl Recovery {
             self.eliciting -= u64::from(packet.ack_eliciting);
             queues.on_lost(&packet.content);
             packet.content.give_up_unreliable();
+            self.sizes.on_lost(number, packet.bytes, packet.measures_path);
+            if packet.measures_path {
+                self.holes.declare_lost(now);
+                continue;
+            }
             lost.packets += 1;
             lost.bytes += bytes;
             lost.newest_lost = number;

@@ -30,6 +30,8 @@ pub(super) struct SentPacket {
     pub(super) ack_eliciting: bool,
     /// Whether its bytes count as in flight.
     pub(super) counted: bool,
+    /// Whether it was sent to see whether one of its size arrives.
+    pub(super) measures_path: bool,
     pub(super) app_limited: bool,
 }
 

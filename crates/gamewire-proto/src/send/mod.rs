@@ -331,10 +331,12 @@ impl SendQueues {
     ) -> u64 {
         let Extent { max_segments, repeat } = extent;
         self.drop_expired(now);
+        let largest = self.max_plaintext().max(writer.len() + writer.remaining());
+        let whole_limit = largest.saturating_sub(WHOLE_MESSAGE_RESERVE);
         let mut packet = Packet {
             now,
             limits: self.limits_now(),
-            whole_limit: self.max_plaintext().saturating_sub(WHOLE_MESSAGE_RESERVE) as u64,
+            whole_limit: whole_limit as u64,
             max_segments,
             fresh: true,
             repeat: 0,

@@ -6,8 +6,8 @@
 //! little more. Ordinary loss hits packets of all sizes and so leaves the cap alone, or brings it
 //! down for a moment. Towards Valve's receivers it is the same.
 
-/// Where nothing is known: more than fit into any packet.
-const UNLIMITED: u16 = u16::MAX;
+/// Where nothing is known: what peers take at the most (`RecvMaxSegmentsPerPacket`).
+const UNLIMITED: u16 = 1300;
 
 /// Packets with more segments than any acknowledged one that must be lost, with none of their like
 /// acknowledged in between, before the cap comes down.
@@ -65,7 +65,7 @@ impl SegmentLimit {
         if self.full_packets < EXPLORE_EVERY {
             return self.cap;
         }
-        self.cap.saturating_add((self.cap / EXPLORE_SHARE).max(1))
+        self.cap.saturating_add((self.cap / EXPLORE_SHARE).max(1)).min(UNLIMITED)
     }
 
     /// Most segments for a probe: fewer with each that stayed unanswered.

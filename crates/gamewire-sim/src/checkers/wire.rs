@@ -22,7 +22,7 @@ use crate::{network::Delivery, world::Tap};
 pub struct WireRules {
     /// Whether packets are not encrypted, so that frames can be read.
     pub plain: bool,
-    /// Largest datagram with data that is sent, bytes (`MTU_PacketSize`).
+    /// Largest datagram with data that is sent, bytes (`MTU_PacketSize`, or what may be tried).
     pub mtu: usize,
     /// Whether handshakes may be altered on the way, so that a side may hold wrong ids.
     pub ids_may_be_wrong: bool,
@@ -103,7 +103,8 @@ impl WireChecker {
         to: SocketAddr,
         datagram: &[u8],
     ) -> Result<(), String> {
-        if datagram.len() > MAX_UDP_PAYLOAD {
+        let is_data = udp::peek_connection_id(datagram).is_some();
+        if datagram.len() > MAX_UDP_PAYLOAD && !is_data {
             return Err(format!("a datagram of {} bytes", datagram.len()));
         }
         match udp::parse(datagram).map_err(|error| format!("sent what is no datagram: {error}"))? {

@@ -6,7 +6,7 @@ use gamewire_proto::{
     config::{ConnectionConfig, UNLIMITED_RATE},
     lane::{DeliveryMode, LaneConfig},
 };
-use gamewire_wire::extensions;
+use gamewire_wire::{extensions, limits::MAX_LARGE_UDP_PAYLOAD};
 
 use super::{COUNTER_STARTS, Cut, Expectation, Scenario, SideSetup, Start};
 use crate::{
@@ -56,7 +56,20 @@ pub fn generate(seed: u64) -> Scenario {
         scenario.cuts.push(cut(rng));
     }
     ending(rng, &mut scenario);
+    path_mtu(&mut Rng::new(mix(seed, 0x006d_7475)), &mut scenario);
     scenario
+}
+
+/// What the path carries and what the sides try. From a generator of its own: what else a seed stands
+/// for is as it was before there was this.
+fn path_mtu(rng: &mut Rng, scenario: &mut Scenario) {
+    for link in &mut scenario.links {
+        link.mtu = rng.pick(&[None, None, Some(1300), Some(1400), Some(1472), Some(9000)]);
+    }
+    for side in &mut scenario.sides {
+        let send = &mut side.config.send;
+        send.mtu_limit = send.mtu.max(rng.pick(&[0, 1472, 9000, MAX_LARGE_UDP_PAYLOAD]));
+    }
 }
 
 fn link(rng: &mut Rng) -> LinkConfig {

@@ -132,9 +132,15 @@ impl Scenario {
             Start::Handshake => 2,
             Start::Established { first_packet_number } => first_packet_number,
         };
+        let negotiated =
+            self.sides.iter().all(|side| side.features & extensions::LARGE_PACKETS != 0);
+        let largest = |side: &SideSetup| {
+            let send = &side.config.send;
+            if negotiated { send.mtu.max(send.mtu_limit) } else { send.mtu }
+        };
         WireRules {
             plain: self.sides.iter().all(|side| side.config.unencrypted == 3),
-            mtu: self.sides.iter().map(|side| side.config.send.mtu).max().unwrap_or(1300),
+            mtu: self.sides.iter().map(largest).max().unwrap_or(1300),
             ids_may_be_wrong: self.expect == Expectation::SafetyOnly,
             first_packet_number,
         }

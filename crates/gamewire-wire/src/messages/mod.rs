@@ -6,6 +6,7 @@
 #[rustfmt::skip]
 mod generated;
 
+pub mod hub;
 pub mod relay;
 
 pub use generated::*;

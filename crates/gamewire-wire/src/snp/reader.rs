@@ -16,6 +16,7 @@ use crate::varint::{self, VarintError};
 pub struct FrameReader<'a> {
     cursor: Cursor<'a>,
     packet_number: u64,
+    wide_sizes: bool,
     lane: u16,
     /// The lane's current message number; `None` until an unreliable segment names one.
     message_number: Option<u64>,
@@ -29,7 +30,16 @@ impl<'a> FrameReader<'a> {
     #[must_use]
     pub fn new(plaintext: &'a [u8], packet_number: u64) -> Self {
         let cursor = Cursor::new(plaintext);
-        Self { cursor, packet_number, lane: 0, message_number: None, stream_end: None }
+        let (message_number, stream_end) = (None, None);
+        Self { cursor, packet_number, wide_sizes: false, lane: 0, message_number, stream_end }
+    }
+
+    /// Whether segments may tell their size as a varint, as peers negotiate by
+    /// [`LARGE_PACKETS`](crate::extensions::LARGE_PACKETS).
+    #[inline]
+    #[must_use]
+    pub fn with_wide_sizes(self, wide_sizes: bool) -> Self {
+        Self { wide_sizes, ..self }
     }
 
     /// The next frame, `None` at the end.
@@ -59,9 +69,10 @@ impl<'a> FrameReader<'a> {
                     Frame::Ack(AckFrame::read(&mut self.cursor, first, last_sent)?)
                 }
                 0x84 => Frame::Room { bytes: self.cursor.varint()? },
+                0x85 => Frame::Padding { len: self.cursor.take_rest().len() },
                 0xc0..=0xff => Frame::Extended(self.extended(first, hints)?),
                 0x60..=0x7f => return Err(FrameError::ReservedFrame(first)),
-                0x85..=0x87 | 0xa0..=0xbf => return Err(FrameError::ReservedFrame(first)),
+                0x86..=0x87 | 0xa0..=0xbf => return Err(FrameError::ReservedFrame(first)),
             }));
         }
         Ok(None)
@@ -78,7 +89,7 @@ impl<'a> FrameReader<'a> {
             0 => 0,
             _ => u32::try_from(self.cursor.varint()?).map_err(|_| FrameError::Offset)?,
         };
-        let data = self.cursor.segment_data(first & 7)?;
+        let data = self.cursor.segment_data(first & 7, self.wide_sizes)?;
         let last = first & 0x20 != 0;
         Ok(UnreliableSegment { lane: self.lane, message_number, offset, last, data })
     }
@@ -120,7 +131,7 @@ impl<'a> FrameReader<'a> {
                 end.checked_add(gap).ok_or(FrameError::StreamPosition)?
             }
         };
-        let data = self.cursor.segment_data(first & 7)?;
+        let data = self.cursor.segment_data(first & 7, self.wide_sizes)?;
         let end = position.checked_add(data.len() as u64).filter(|_| position != 0);
         self.stream_end = Some(end.ok_or(FrameError::StreamPosition)?);
         if let Some(number) = &mut self.message_number {
@@ -222,15 +233,24 @@ impl<'a> Cursor<'a> {
         Ok(bytes)
     }
 
+    #[inline]
+    fn take_rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.rest)
+    }
+
     /// The data of a segment with size code `sss`.
     #[inline]
-    fn segment_data(&mut self, code: u8) -> Result<&'a [u8], FrameError> {
+    fn segment_data(&mut self, code: u8, wide_sizes: bool) -> Result<&'a [u8], FrameError> {
         match code {
             0..=4 => {
                 let low = self.byte()?;
                 self.take(usize::from(code) << 8 | usize::from(low))
             }
-            7 => self.take(self.rest.len()),
+            7 => Ok(self.take_rest()),
+            5 if wide_sizes => {
+                let len = usize::try_from(self.varint()?).map_err(|_| FrameError::Truncated)?;
+                self.take(len)
+            }
             _ => Err(FrameError::ReservedSize),
         }
     }

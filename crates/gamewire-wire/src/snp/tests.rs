@@ -292,7 +292,7 @@ fn extended_segments() {
 
 #[test]
 fn reserved_frames() {
-    let reserved = (0x60..=0x7f).chain(0x85..=0x87).chain(0xa0..=0xbf);
+    let reserved = (0x60..=0x7f).chain(0x86..=0x87).chain(0xa0..=0xbf);
     for first in reserved {
         assert_eq!(read(&[first; 20]), Err(FrameError::ReservedFrame(first)));
         assert_eq!(read(&[0x80, 0, first]), Err(FrameError::ReservedFrame(first)));
@@ -347,6 +347,7 @@ fn try_write(writer: &mut PacketWriter<'_>, frame: &Frame<'_>) -> bool {
     let (slot, data, max_len) = match *frame {
         Frame::StopWaiting { before } => return writer.stop_waiting(PACKET, before),
         Frame::Room { bytes } => return writer.room(bytes),
+        Frame::Padding { .. } => return writer.pad(),
         Frame::Ack(ref ack) => {
             let blocks: Vec<_> = ack.blocks().collect();
             return PacketWriter::ack_len(&blocks) <= writer.remaining()

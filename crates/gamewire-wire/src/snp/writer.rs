@@ -6,8 +6,12 @@ use crate::varint;
 
 /// Size code of a segment that runs to the end of the plaintext.
 const SIZE_TO_END: u8 = 7;
-/// Longest segment header: lane 4, first byte 1, kind 1, number 10, offset 5, size 1.
-const MAX_HEADER: usize = 22;
+/// Size code of a segment whose size follows as a varint.
+const SIZE_AS_VARINT: u8 = 5;
+/// Most bytes that a size as varint takes: no packet is larger than 64 KiB.
+const MAX_WIDE_SIZE: usize = 3;
+/// Longest segment header: lane 4, first byte 1, kind 1, number 10, offset 5, size 3.
+const MAX_HEADER: usize = 24;
 
 /// Writes the frames of one packet to the end of a byte vector, at most `limit` bytes.
 ///
@@ -21,6 +25,7 @@ pub struct PacketWriter<'b> {
     out: &'b mut Vec<u8>,
     start: usize,
     limit: usize,
+    wide_sizes: bool,
     lane: u16,
     message_number: Option<u64>,
     stream_end: Option<u64>,
@@ -87,7 +92,16 @@ impl<'b> PacketWriter<'b> {
     #[must_use]
     pub fn new(out: &'b mut Vec<u8>, limit: usize) -> Self {
         let start = out.len();
-        Self { out, start, limit, lane: 0, message_number: None, stream_end: None }
+        let (message_number, stream_end) = (None, None);
+        Self { out, start, limit, wide_sizes: false, lane: 0, message_number, stream_end }
+    }
+
+    /// Whether segments may tell their size as a varint. Only to peers that negotiated
+    /// [`LARGE_PACKETS`](crate::extensions::LARGE_PACKETS).
+    #[inline]
+    #[must_use]
+    pub fn with_wide_sizes(self, wide_sizes: bool) -> Self {
+        Self { wide_sizes, ..self }
     }
 
     /// Bytes of plaintext that still fit.
@@ -132,7 +146,19 @@ impl<'b> PacketWriter<'b> {
         true
     }
 
-    /// Tells the peer how many bytes of reliable data there is room for; false = does not fit. Only
+    /// Fills the packet with zeros, which mean nothing; false = there is no room for it. Only to peers
+    /// that negotiated [`LARGE_PACKETS`](crate::extensions::LARGE_PACKETS).
+    #[inline]
+    pub fn pad(&mut self) -> bool {
+        if self.remaining() == 0 {
+            return false;
+        }
+        self.out.push(0x85);
+        self.out.resize(self.start + self.limit, 0);
+        true
+    }
+
+    /// Tells the peer how many bytes of data there is room for; false = does not fit. Only
     /// to peers that negotiated it.
     #[inline]
     pub fn room(&mut self, bytes: u64) -> bool {
@@ -346,14 +372,21 @@ impl<'b> PacketWriter<'b> {
     #[inline]
     fn reserve(&self, header: &SegmentHeader, len: usize) -> Option<()> {
         let room = self.remaining().checked_sub(header.len)?;
-        (len == room || (len < room && len <= MAX_EXPLICIT_SEGMENT)).then_some(())
+        let sized = len < room && (self.wide_sizes || len <= MAX_EXPLICIT_SEGMENT);
+        (len == room || sized).then_some(())
     }
 
     /// Writes what [`Self::reserve`] found to fit.
     #[inline]
     fn place(&mut self, mut header: SegmentHeader, len: usize) -> &mut [u8] {
-        if header.len + len == self.remaining() {
+        let room = self.remaining() - header.len;
+        if len == room || (len > MAX_EXPLICIT_SEGMENT && room - len < MAX_WIDE_SIZE) {
+            // Where there is no room for its size, the packet ends with it, a little short.
+            self.limit -= room - len;
             header.bytes[header.first] |= SIZE_TO_END;
+        } else if len > MAX_EXPLICIT_SEGMENT {
+            header.bytes[header.first] |= SIZE_AS_VARINT;
+            header.push_varint(len as u64);
         } else {
             header.bytes[header.first] |= (len >> 8) as u8;
             header.push(&[len as u8]);

@@ -87,8 +87,10 @@ fn what_is_ignored() {
     for id in (0..0x20).chain(0x26..0x80) {
         assert_eq!(parse(&[id; 600]), Err(DatagramError::UnknownType(id)));
     }
-    assert_eq!(parse(&[0x80; 1301]), Err(DatagramError::TooLong));
-    assert!(parse(&[0x80; 1300]).is_ok());
+    assert_eq!(parse(&[0x80; 65_508]), Err(DatagramError::TooLong));
+    assert!(parse(&[0x80; 65_507]).is_ok());
+    assert_eq!(parse(&[0x24; 1301]), Err(DatagramError::TooLong));
+    assert_ne!(parse(&[0x24; 1300]), Err(DatagramError::TooLong));
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn with_root() -> Arc<TrustStore> {
 }
 
 fn authentication(own: Identity, trust: Arc<TrustStore>) -> Authentication {
-    Authentication::new(own, APP, trust)
+    Authentication::new(own, APP, trust, false)
 }
 
 /// What an authority grants for a request.

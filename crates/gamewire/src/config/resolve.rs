@@ -6,6 +6,7 @@ use gamewire_proto::{
     config::{ConnectionConfig, LogLevels, ReceiveLimits, SendConfig},
     endpoint::AcceptLimits,
 };
+use gamewire_wire::limits::MAX_LARGE_UDP_PAYLOAD;
 
 use super::{ConfigData, ConfigId, ScopeValues};
 use crate::fake_network::{FakeDirectionConfig, FakeNetworkConfig};
@@ -38,12 +39,15 @@ impl ScopeValues {
     }
 
     fn send_config(&self) -> SendConfig {
+        let mtu = self.count(ConfigId::MtuPacketSize);
+        let chosen = self.explicit(ConfigId::MtuPacketSize).is_some();
         SendConfig {
             buffer_bytes: self.count(ConfigId::SendBufferSize),
             rate_min: self.int32(ConfigId::SendRateMin).unsigned_abs(),
             rate_max: self.int32(ConfigId::SendRateMax).unsigned_abs(),
             nagle_time: self.micros(ConfigId::NagleTime),
-            mtu: self.count(ConfigId::MtuPacketSize),
+            mtu,
+            mtu_limit: if chosen { mtu } else { MAX_LARGE_UDP_PAYLOAD },
             refuse_large_unreliable: self.int32(ConfigId::RefuseLargeUnreliable) != 0,
         }
     }

@@ -150,7 +150,8 @@ config_values! {
     FakePacketDupRecv(f32) = 27 "FakePacketDup_Recv": float(0.0, 100.0), Percent, Global, Free, Editable;
     /// A duplicate follows the original by at most this.
     FakePacketDupTimeMax(i32) = 28 "FakePacketDup_TimeMax": int32(10, 0, 5000), Milliseconds, Global, Free, Editable;
-    /// Largest UDP payload sent.
+    /// Largest UDP payload sent. If not set, larger ones are tried between Gamewire peers, up to what
+    /// the path carries.
     MtuPacketSize(i32) = 32 "MTU_PacketSize": int32(1300, 200, 1300), Bytes, Connection, Free, Editable;
     /// Largest message that is sure to fit one packet: `MTU_PacketSize` less 100.
     MtuDataSize(i32) = 33 "MTU_DataSize": int32(1200, 0, 1200), Bytes, Connection, ReadOnly, Hidden;

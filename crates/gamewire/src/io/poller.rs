@@ -2,7 +2,7 @@
 
 use super::{clock::Clock, os, udp_socket::UdpSocket};
 use gamewire_proto::Time;
-use mio::{Events, Poll, Registry, Token};
+use mio::{Events, Poll, Registry, Token, net::TcpStream};
 use std::{
     io,
     sync::{
@@ -102,6 +102,24 @@ impl Registrar {
         interest: Interest,
     ) -> io::Result<()> {
         self.registry.reregister(&mut &*socket, token, interest.into())
+    }
+
+    /// Starts watching a TCP connection, for both directions from the start: a stream that was
+    /// readable or writable must be read or written until it refuses.
+    ///
+    /// # Errors
+    /// The system's: already registered, out of memory; or a reserved token.
+    pub(crate) fn register_stream(&self, stream: &mut TcpStream, token: Token) -> io::Result<()> {
+        if token.0 >= TIMER_TOKEN.0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "reserved token"));
+        }
+        let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
+        self.registry.register(stream, token, both)
+    }
+
+    /// Stops watching a TCP connection, which is closed next anyway.
+    pub(crate) fn deregister_stream(&self, stream: &mut TcpStream) {
+        let _ = self.registry.deregister(stream);
     }
 
     /// Stops watching `socket`. Closing or reopening it does so too.

@@ -1,12 +1,15 @@
 //! Who we are.
 
-use gamewire_proto::end::EndReason;
-use gamewire_wire::identity::Identity;
+use gamewire_proto::{Time, end::EndReason};
+use gamewire_wire::{identity::Identity, messages::CertificateSigned};
+use prost::Message as _;
 
 use super::Sockets;
 use crate::{
     auth::{AuthenticationStatus, CertificateError},
+    core::Core,
     events::Event,
+    hub::CertificateRefusal,
 };
 
 impl Sockets {
@@ -20,7 +23,12 @@ impl Sockets {
     /// Says that authentication will be needed, and tells how it stands.
     #[doc(alias = "InitAuthentication")]
     pub fn init_authentication(&self) -> AuthenticationStatus {
-        self.change_authentication(|auth| auth.init_authentication(crate::clock::unix_seconds()))
+        let now = crate::clock::unix_seconds();
+        let status = self.core.change_authentication(|auth| auth.init_authentication(now));
+        if let Some(hub) = &self.core.hub {
+            hub.want();
+        }
+        status
     }
 
     /// How our authentication stands.
@@ -44,7 +52,11 @@ impl Sockets {
     #[doc(alias = "SetCertificate")]
     pub fn set_certificate(&self, certificate: &[u8]) -> Result<(), CertificateError> {
         let now = crate::clock::unix_seconds();
-        self.change_authentication(|auth| auth.set_certificate(certificate, now))
+        self.core.change_authentication(|auth| auth.set_certificate(certificate, now))?;
+        if let Some(hub) = &self.core.hub {
+            hub.credentials_changed();
+        }
+        Ok(())
     }
 
     /// Closes every connection, forgets certificate and key, and takes another identity; `None`:
@@ -56,28 +68,52 @@ impl Sockets {
             self.close_connection(connection, EndReason::APP_GENERIC.0, debug, false);
         }
         let identity = identity.unwrap_or(Identity::Invalid);
-        self.change_authentication(|auth| auth.reset_identity(identity));
+        self.core.change_authentication(|auth| auth.reset_identity(identity));
+        if let Some(hub) = &self.core.hub {
+            hub.identity_changed();
+        }
     }
+}
 
+impl Core {
     /// Does something and announces the status if that changed it.
-    fn change_authentication<R>(
+    pub(crate) fn change_authentication<R>(
         &self,
         change: impl FnOnce(&mut crate::auth::Authentication) -> R,
     ) -> R {
         let now = crate::clock::unix_seconds();
         let (result, before, after) = {
-            let mut auth = self.core.authentication_mut();
+            let mut auth = self.authentication_mut();
             let before = auth.status(now);
             let result = change(&mut auth);
-            self.core.expiry.set(auth.coming_expiry(now));
+            self.expiry.set(auth.coming_expiry(now));
             (result, before, auth.status(now))
         };
         // The expiry may come sooner than anything that a service thread waits for.
-        self.core.workers.iter().for_each(|worker| worker.wake());
+        self.workers.iter().for_each(|worker| worker.wake());
         if before != after {
-            self.core.events.push(Event::AuthenticationStatusChanged(after));
+            self.events.push(Event::AuthenticationStatusChanged(after));
         }
         result
+    }
+
+    /// The hub answered a request for a certificate.
+    pub(crate) fn on_certificate_answer(
+        &self,
+        now: Time,
+        answer: Result<CertificateSigned, CertificateRefusal>,
+    ) {
+        self.change_authentication(|auth| match answer {
+            Ok(certificate) => {
+                let bytes = certificate.encode_to_vec();
+                if let Err(error) = auth.set_certificate(&bytes, crate::clock::unix_seconds()) {
+                    let why = format!("the hub's certificate is not usable: {error}");
+                    auth.quest_mut().on_failed(now, why, true);
+                }
+            }
+            Err(CertificateRefusal::Final(why)) => auth.quest_mut().on_failed(now, why, true),
+            Err(CertificateRefusal::ForNow(why)) => auth.quest_mut().on_failed(now, why, false),
+        });
     }
 }
 

@@ -4,6 +4,8 @@ mod auth;
 mod config;
 mod connecting;
 mod groups;
+mod hub;
+mod hub_signals;
 mod info;
 mod messages;
 mod pair;
@@ -24,6 +26,7 @@ use crate::{
     error::OpenError,
     events::{Event, EventQueue},
     handle::{HandleKind, HandleTable},
+    hub::HubClient,
     io::{Clock, Poller},
     messages::SessionTable,
     options::Options,
@@ -63,9 +66,14 @@ impl Sockets {
             .collect::<Result<Vec<_>, _>>()?;
         let workers =
             pollers.iter().map(|p| Arc::new(WorkerHandle::new(p.waker().clone()))).collect();
+        let workers: Vec<Arc<WorkerHandle>> = workers;
+        let clock = Clock::of_process();
+        // The first worker is there: there is at least one service thread.
+        let hub = workers.first().map(|first| HubClient::from_options(&options, clock, first));
+        let hub = hub.transpose()?.flatten().map(Arc::new);
         let interface = ScopeValues::child(&options.global_config, Scope::Interface);
         let core = Arc::new(Core {
-            clock: Clock::of_process(),
+            clock,
             connections: HandleTable::new(options.handle_space, HandleKind::Connection),
             listen_sockets: HandleTable::new(options.handle_space, HandleKind::ListenSocket),
             poll_groups: HandleTable::new(options.handle_space, HandleKind::PollGroup),
@@ -76,8 +84,10 @@ impl Sockets {
                 options.identity,
                 options.app_id,
                 Arc::new(options.trust),
+                hub.is_some(),
             )),
             expiry: ExpiryWatch::default(),
+            hub,
             peers: Directory::default(),
             messages: SessionTable::default(),
             signaling_maker: RwLock::default(),

@@ -78,6 +78,8 @@ pub struct CongestionStatus {
     pub bytes_in_flight: u64,
     /// How many there may be; `None`: no limit.
     pub congestion_window: Option<u64>,
+    /// Bytes of UDP payload that the path is known to carry in one packet.
+    pub path_mtu: usize,
     /// What the controller believes about the path; `None` at a fixed rate.
     pub path: Option<PathEstimate>,
 }
@@ -203,6 +205,7 @@ impl CongestionStatus {
             min_rtt_us: recovery.min_rtt.map(micros),
             bytes_in_flight: recovery.bytes_in_flight,
             congestion_window: recovery.congestion_window,
+            path_mtu: recovery.path_mtu,
             path: PathEstimate::of(&recovery.estimate, recovery.congestion_window),
         }
     }

@@ -230,6 +230,7 @@ impl fmt::Display for CongestionStatus {
                 path.usual_loss_ppm as f64 / 10_000.0
             )?;
         }
+        writeln!(f, "  Packets: up to {} B", self.path_mtu)?;
         match self.congestion_window {
             Some(window) => writeln!(f, "  In flight: {} of {window} B", self.bytes_in_flight),
             None => writeln!(f, "  In flight: {} B, no limit", self.bytes_in_flight),

@@ -25,6 +25,9 @@ use super::{
 };
 use crate::input::Input;
 
+/// Largest packet that is tried, in bytes.
+const LARGE_PACKET: usize = 9000;
+
 const KEY: ConnectionKey = ConnectionKey(1);
 /// Bytes that the instructions may send in one message.
 const MAX_MESSAGE: usize = 20_000;
@@ -75,6 +78,7 @@ impl Options {
                 rate_min: rate,
                 rate_max: rate,
                 mtu: self.mtu,
+                mtu_limit: if self.mtu == MAX_UDP_PAYLOAD { LARGE_PACKET } else { self.mtu },
                 ..SendConfig::default()
             },
             receive: self.receive.clone(),
@@ -237,7 +241,7 @@ impl Host {
             assert_eq!(transmit.destination, self.connection.remote());
             let size = transmit.segment_size.unwrap_or(transmit.len).max(1);
             for datagram in self.out.chunks(size) {
-                assert!(datagram.len() <= MAX_UDP_PAYLOAD);
+                assert!(datagram.len() <= LARGE_PACKET);
                 network.send(Packet { to: 1 - self.index, bytes: datagram.to_vec() });
             }
         }

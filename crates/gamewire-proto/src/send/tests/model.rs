@@ -77,7 +77,7 @@ impl Model {
         let mut seen = Vec::new();
         while let Some(frame) = reader.next(&Hints(self, 0)).expect("own packets parse") {
             match frame {
-                Frame::Room { .. } => panic!("nobody told of room"),
+                Frame::Room { .. } | Frame::Padding { .. } => panic!("nobody asked for {frame:?}"),
                 Frame::StopWaiting { before } => {
                     assert!(before < number);
                     self.stop_waiting = self.stop_waiting.max(before);

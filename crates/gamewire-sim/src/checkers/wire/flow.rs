@@ -93,7 +93,7 @@ impl Flow {
         if lead > MAX_UNACKED_LEAD + PROBE_ALLOWANCE {
             return Err(format!("packet {number} is {lead} past the newest acknowledged one"));
         }
-        let mut reader = FrameReader::new(plain, number);
+        let mut reader = FrameReader::new(plain, number).with_wide_sizes(true);
         let mut content = Vec::new();
         loop {
             let last_sent_back = back.map_or(0, |back| back.last_sent);
@@ -152,7 +152,7 @@ impl Flow {
                 self.note_number(extended.segment.lane, extended.segment.message_number);
                 Ok(())
             }
-            Frame::Room { .. } => Ok(()),
+            Frame::Room { .. } | Frame::Padding { .. } => Ok(()),
         }
     }
 
@@ -192,7 +192,7 @@ impl Flow {
         let number = truncated::expand(u64::from(low), 16, self.last_sent);
         self.delivered.insert(number..number + 1);
         let Some(plain) = plain else { return };
-        let mut reader = FrameReader::new(plain, number);
+        let mut reader = FrameReader::new(plain, number).with_wide_sizes(true);
         let hints = Hints { lanes: &self.lanes, last_sent_back: back.last_sent };
         while let Ok(Some(frame)) = reader.next(&hints) {
             match frame {
@@ -201,7 +201,8 @@ impl Flow {
                 Frame::Reliable(_)
                 | Frame::Unreliable(_)
                 | Frame::Extended(_)
-                | Frame::Room { .. } => {}
+                | Frame::Room { .. }
+                | Frame::Padding { .. } => {}
             }
         }
     }

@@ -154,7 +154,7 @@ proptest! {
                 Frame::Unreliable(segment) | Frame::Extended(ExtendedSegment { segment, .. }) => {
                     prop_assert!(segment.message_number > 0 && segment.lane <= 254);
                 }
-                Frame::Room { .. } => {}
+                Frame::Room { .. } | Frame::Padding { .. } => {}
             }
         }
         let _ = decode_message_header(&bytes);

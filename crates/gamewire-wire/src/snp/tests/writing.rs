@@ -33,10 +33,35 @@ fn a_full_packet_ends_without_a_size() {
     let mut writer = PacketWriter::new(&mut out, 2000);
     assert!(writer.unreliable(0, 1, 0, true, MAX_EXPLICIT_SEGMENT).is_some());
     assert_eq!((out[0], out[5]), (0x34, 0xff));
+    // Where a varint may tell it, anything fits; if the varint does not, the packet ends there.
+    for (len, rest) in [(1280, 713), (1992, 1), (1993, 0), (1994, 0), (1995, 0)] {
+        let mut out = vec![];
+        let mut writer = PacketWriter::new(&mut out, 2000).with_wide_sizes(true);
+        writer.unreliable(0, 1, 0, true, len).unwrap().fill(b'x');
+        assert_eq!(writer.remaining(), rest, "{len}");
+        let mut reader = FrameReader::new(&out, 9).with_wide_sizes(true);
+        let Ok(Some(Frame::Unreliable(read))) = reader.next(&NEAR) else { panic!("{len}") };
+        assert_eq!((read.data.len(), reader.next(&NEAR)), (len, Ok(None)));
+        let plain = FrameReader::new(&out, 9).next(&NEAR);
+        assert_eq!(plain.is_ok(), out[0] & 7 == 7, "{len}");
+    }
     // An empty message with and without room behind it.
     let mut out = vec![];
     assert!(PacketWriter::new(&mut out, 5).unreliable(0, 1, 0, true, 0).is_some());
     assert_eq!(out, [0x37, 1, 0, 0, 0]);
+}
+
+#[test]
+fn padding_fills_the_rest() {
+    let mut out = vec![];
+    let mut writer = PacketWriter::new(&mut out, 50);
+    writer.unreliable(0, 1, 0, true, 3).unwrap();
+    assert!(writer.pad() && !writer.pad());
+    assert_eq!(out.len(), 50);
+    let mut reader = FrameReader::new(&out, 9);
+    assert!(matches!(reader.next(&NEAR), Ok(Some(Frame::Unreliable(_)))));
+    assert_eq!(reader.next(&NEAR), Ok(Some(Frame::Padding { len: 40 })));
+    assert_eq!(reader.next(&NEAR), Ok(None));
 }
 
 #[test]

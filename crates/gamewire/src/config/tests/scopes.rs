@@ -131,6 +131,7 @@ fn the_defaults_are_those_of_the_machines() {
     let [global, _, listen, connection] = scopes();
     let mut expected = ConnectionConfig::default();
     // Peers that keep to a window may fill a larger one, unless the application chose.
+    expected.send.mtu_limit = 65_507;
     expected.receive.window_bytes = Some(4 << 20);
     expected.receive.window_messages = Some(32 << 10);
     assert_eq!(connection.connection_config(false), expected);
@@ -140,6 +141,9 @@ fn the_defaults_are_those_of_the_machines() {
     set(&connection, ConfigId::RecvBufferMessages, 50);
     assert_eq!(connection.connection_config(false).receive.with_window().buffer_messages, 50);
     connection.set(ConfigId::RecvBufferMessages, None).unwrap();
+    set(&connection, ConfigId::MtuPacketSize, 1300);
+    assert_eq!(connection.connection_config(false).send.mtu_limit, 1300, "chosen");
+    connection.set(ConfigId::MtuPacketSize, None).unwrap();
     assert_eq!(listen.accept_limits(), AcceptLimits::default());
     assert_eq!(global.fake_network_config(), FakeNetworkConfig::default());
     assert_eq!(connection.status_callback(), 0);
