@@ -449,6 +449,10 @@ impl PeerConnection {
                 self.connection.set_remote(path.remote);
             }
             self.connection.route_found();
+            if self.connection.end().is_some() {
+                // It may have been the last acknowledgement that a goodbye waited for.
+                self.after(now);
+            }
         }
     }
 
@@ -552,6 +556,7 @@ impl PeerConnection {
 
     fn goodbye_wanted(&self) -> bool {
         self.connection.end().is_some()
+            && !self.connection.is_lingering()
             && !self.goodbye.answered
             && self.connection.state() != ConnectionState::ClosedByPeer
     }
