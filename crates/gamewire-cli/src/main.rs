@@ -10,6 +10,7 @@ mod demo;
 mod echo;
 mod hub;
 mod perf;
+mod ping;
 mod quantiles;
 mod session;
 mod table;
