@@ -72,6 +72,13 @@ pub fn index_of(payload: &[u8], near: u64) -> u64 {
     nearest.expect("the middle one is always there")
 }
 
+/// FNV-1a, 64 bits: the fingerprint in reports of messages.
+pub fn fnv64(payload: &[u8]) -> u64 {
+    payload.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    })
+}
+
 /// Lower-case hexadecimal text.
 pub fn to_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;

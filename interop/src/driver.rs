@@ -1,4 +1,5 @@
-//! Drives one `gamewire-valve-peer`: commands in, replies and events out.
+//! Drives one peer process, `gamewire-valve-peer` or our `gamewire-peer`: commands in, replies and
+//! events out.
 
 use std::{
     collections::VecDeque,
@@ -6,7 +7,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, UdpSocket},
     path::PathBuf,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, channel},
@@ -20,10 +21,15 @@ use serde_json::{Value, json};
 
 use crate::stage::Host;
 
-/// Names the program, for whoever keeps it elsewhere.
+/// Names the program with Valve's library, for whoever keeps it elsewhere.
 pub const PROGRAM_VARIABLE: &str = "GAMEWIRE_VALVE_PEER";
-/// The program's name.
-const PROGRAM: &str = "gamewire-valve-peer";
+/// That program's name, which is its package's.
+const VALVE_PROGRAM: &str = "gamewire-valve-peer";
+/// The name of the program with ours, of this package.
+const OUR_PROGRAM: &str = "gamewire-peer";
+/// Where it is set, the log of every process is shown as it comes; its value is the level for `init`
+/// of Valve's, 0 to 8.
+pub const LOG_VARIABLE: &str = "GAMEWIRE_LAB_LOG";
 /// Ports tried before a listen socket counts as impossible: another process may take a free one.
 const PORT_ATTEMPTS: usize = 16;
 /// Lines of the peer that are kept to be shown when a cell fails.
@@ -31,33 +37,76 @@ const KEPT_LINES: usize = 40;
 /// Longest part of such a line that is shown, bytes.
 const SHOWN_BYTES: usize = 300;
 
-/// Where the program is: named by [`PROGRAM_VARIABLE`], beside this one or beside its parent
-/// (where tests lie), or in the directory of the other profile.
-///
-/// # Errors
-/// It is nowhere; the text says how to build it.
-pub fn program() -> anyhow::Result<PathBuf> {
-    if let Some(path) = env::var_os(PROGRAM_VARIABLE).filter(|path| !path.is_empty()) {
-        return Ok(path.into());
+/// Whose library is at work.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Library {
+    /// Ours.
+    Ours,
+    /// Valve's.
+    Valve,
+}
+
+impl Library {
+    /// What the process is called in messages.
+    pub const fn peer_name(self) -> &'static str {
+        match self {
+            Self::Ours => "our peer",
+            Self::Valve => "Valve's peer",
+        }
     }
-    let this = env::current_exe().context("where is this program?")?;
-    let beside = this.parent().context("a program lies in a directory")?;
-    let places = ["", "..", "../debug", "../release", "../../debug", "../../release"];
-    let mut candidates = places.iter().map(|place| beside.join(place).join(PROGRAM));
-    candidates.find(|path| path.is_file()).ok_or_else(|| {
-        anyhow!(
-            "{PROGRAM} is not built: run `cargo build -p {PROGRAM}`, or name it in \
-             {PROGRAM_VARIABLE} (looked around {})",
-            beside.display()
-        )
-    })
+
+    /// Where the program is: named by [`PROGRAM_VARIABLE`] (Valve's), beside this one or beside its
+    /// parent (where tests lie), or in the directory of the other profile.
+    ///
+    /// # Errors
+    /// It is nowhere; the text says how to build it.
+    pub fn program(self) -> anyhow::Result<PathBuf> {
+        let (program, package) = match self {
+            Self::Ours => (OUR_PROGRAM, "gamewire-interop"),
+            Self::Valve => (VALVE_PROGRAM, VALVE_PROGRAM),
+        };
+        let named = env::var_os(PROGRAM_VARIABLE).filter(|path| !path.is_empty());
+        if let (Self::Valve, Some(path)) = (self, named) {
+            return Ok(path.into());
+        }
+        let this = env::current_exe().context("where is this program?")?;
+        let beside = this.parent().context("a program lies in a directory")?;
+        let places = ["", "..", "../debug", "../release", "../../debug", "../../release"];
+        let mut candidates = places.iter().map(|place| beside.join(place).join(program));
+        candidates.find(|path| path.is_file()).ok_or_else(|| {
+            anyhow!(
+                "{program} is not built: run `cargo build -p {package}`, or name Valve's in \
+                 {PROGRAM_VARIABLE} (looked around {})",
+                beside.display()
+            )
+        })
+    }
+}
+
+/// Sees every line of a process first, on the thread that reads them, and may keep it.
+pub type Tap = Box<dyn FnMut(Value) -> Option<Value> + Send>;
+
+/// The standard input of a process, which several threads write whole lines to. `None`: closed.
+pub type Input = Arc<Mutex<Option<ChildStdin>>>;
+
+/// How a process is started.
+pub struct Launch {
+    /// Whose library.
+    pub library: Library,
+    /// The program with its arguments, perhaps wrapped in another that changes its network.
+    pub command: Command,
+    /// Every wait ends here.
+    pub deadline: Instant,
+    /// See [`Tap`].
+    pub tap: Tap,
 }
 
 /// A peer process. Killed when dropped.
 #[derive(Debug)]
-pub struct ValvePeer {
+pub struct PeerProcess {
+    library: Library,
     child: Child,
-    input: Option<ChildStdin>,
+    input: Input,
     lines: Receiver<Value>,
     /// Events that nobody waited for yet.
     events: VecDeque<Value>,
@@ -71,50 +120,63 @@ pub struct ValvePeer {
     pub listen_socket: Value,
 }
 
-impl ValvePeer {
-    /// Starts a peer whose library is initialised.
+impl PeerProcess {
+    /// Starts a peer with Valve's library, which is initialised.
     ///
     /// # Errors
     /// The program is missing or refuses.
     pub fn start(identity: Option<&str>, deadline: Instant) -> anyhow::Result<Self> {
-        let path = program()?;
-        let mut child = Command::new(&path)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| path.display().to_string())?;
-        let output = child.stdout.take().context("piped")?;
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                if sender.send(value).is_err() {
-                    return;
-                }
-            }
-        });
+        let library = Library::Valve;
+        let command = Command::new(library.program()?);
+        let mut peer = Self::launch(Launch { library, command, deadline, tap: Box::new(Some) })?;
+        peer.ok(json!({"cmd": "init", "identity": identity}))?;
+        Ok(peer)
+    }
+
+    /// Starts a process. Its library is not initialised yet.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn launch(launch: Launch) -> anyhow::Result<Self> {
+        let Launch { library, mut command, deadline, tap } = launch;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
+        let lines = read_lines(child.stdout.take().context("piped")?, tap);
         let errors = Arc::new(Mutex::new(VecDeque::new()));
         let stderr = child.stderr.take().context("piped")?;
         let kept = errors.clone();
+        let shown = env::var_os(LOG_VARIABLE).is_some();
+        let (name, since) = (library.peer_name(), Instant::now());
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if shown {
+                    eprintln!("{:.3} {name}: {line}", since.elapsed().as_secs_f64());
+                }
                 remember(&mut kept.lock().unwrap_or_else(PoisonError::into_inner), line);
             }
         });
-        let input = child.stdin.take();
+        let input = Arc::new(Mutex::new(child.stdin.take()));
         let (events, log) = (VecDeque::new(), VecDeque::new());
-        let mut peer =
-            Self { child, input, lines, events, log, errors, deadline, listen_socket: Value::Null };
-        peer.ok(json!({"cmd": "init", "identity": identity}))?;
-        Ok(peer)
+        let listen_socket = Value::Null;
+        Ok(Self { library, child, input, lines, events, log, errors, deadline, listen_socket })
+    }
+
+    /// Its standard input, for whoever else has something to say to it.
+    pub fn input(&self) -> Input {
+        self.input.clone()
+    }
+
+    fn name(&self) -> &'static str {
+        self.library.peer_name()
     }
 
     fn next_line(&mut self, what: &str) -> anyhow::Result<Value> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let line = self.lines.recv_timeout(left).map_err(|error| match error {
-            RecvTimeoutError::Timeout => anyhow!("Valve's peer: no {what} in time"),
-            RecvTimeoutError::Disconnected => anyhow!("Valve's peer ended; waited for {what}"),
+            RecvTimeoutError::Timeout => anyhow!("{}: no {what} in time", self.name()),
+            RecvTimeoutError::Disconnected => {
+                anyhow!("{} ended; waited for {what}", self.name())
+            }
         })?;
         remember(&mut self.log, format!("< {line}"));
         Ok(line)
@@ -127,8 +189,7 @@ impl ValvePeer {
     pub fn ask(&mut self, command: Value) -> anyhow::Result<Value> {
         let text = command.to_string();
         remember(&mut self.log, format!("> {text}"));
-        let input = self.input.as_mut().context("Valve's peer has ended")?;
-        writeln!(input, "{text}").context("Valve's peer does not read")?;
+        write_line(&self.input, &text).context(self.name())?;
         loop {
             let line = self.next_line(&format!("reply to {text}"))?;
             if line.get("reply").is_none() {
@@ -146,7 +207,7 @@ impl ValvePeer {
     /// No reply, or a refusal.
     pub fn ok(&mut self, command: Value) -> anyhow::Result<Value> {
         let reply = self.ask(command.clone())?;
-        ensure!(reply["ok"] == true, "Valve's peer refused {command}: {reply}");
+        ensure!(reply["ok"] == true, "{} refused {command}: {reply}", self.name());
         Ok(reply)
     }
 
@@ -165,6 +226,16 @@ impl ValvePeer {
             }
             self.events.push_back(line);
         }
+    }
+
+    /// An event by name that is there already.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        while let Ok(line) = self.lines.try_recv() {
+            remember(&mut self.log, format!("< {line}"));
+            self.events.push_back(line);
+        }
+        let position = self.events.iter().position(|event| event["event"] == name)?;
+        self.events.remove(position)
     }
 
     /// Waits for an event by name.
@@ -187,7 +258,7 @@ impl ValvePeer {
                 && (event["new"] == new || ends.iter().any(|end| event["new"] == *end))
         })?;
         if event["new"] != new {
-            bail!("Valve's connection ended, waited for {new}: {event}");
+            bail!("the connection of {} ended, waited for {new}: {event}", self.name());
         }
         Ok(event)
     }
@@ -208,7 +279,7 @@ impl ValvePeer {
                 return Ok(address);
             }
         }
-        bail!("Valve's peer cannot listen: {last}")
+        bail!("{} cannot listen: {last}", self.name())
     }
 
     /// Kills the process as a crash would: no goodbye.
@@ -217,8 +288,8 @@ impl ValvePeer {
     /// It cannot be killed.
     pub fn kill(&mut self) -> anyhow::Result<()> {
         // Its input stays open until it is dead: the end of the input is an orderly end.
-        self.child.kill().context("kill Valve's peer")?;
-        self.child.wait().context("wait for Valve's peer")?;
+        self.child.kill().context("kill a peer")?;
+        self.child.wait().context("wait for a peer")?;
         Ok(())
     }
 
@@ -228,9 +299,9 @@ impl ValvePeer {
     /// It does not end so.
     pub fn quit(&mut self) -> anyhow::Result<()> {
         self.ok(json!({"cmd": "quit"}))?;
-        self.input = None;
-        let status = self.child.wait().context("wait for Valve's peer")?;
-        ensure!(status.success(), "Valve's peer ended with {status}");
+        *self.input.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let status = self.child.wait().context("wait for a peer")?;
+        ensure!(status.success(), "{} ended with {status}", self.name());
         Ok(())
     }
 
@@ -247,12 +318,38 @@ impl ValvePeer {
     }
 }
 
-impl Drop for ValvePeer {
+impl Drop for PeerProcess {
     fn drop(&mut self) {
         // Fails only for a process that has ended already.
         let _ended = self.child.kill();
         let _status = self.child.wait();
     }
+}
+
+/// The lines of a process as they come, as JSON where they are that.
+fn read_lines(output: ChildStdout, mut tap: Tap) -> Receiver<Value> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+            if let Some(value) = tap(value)
+                && sender.send(value).is_err()
+            {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+/// Writes one line to a process.
+///
+/// # Errors
+/// It has ended or does not read.
+pub fn write_line(input: &Input, line: &str) -> anyhow::Result<()> {
+    let mut input = input.lock().unwrap_or_else(PoisonError::into_inner);
+    let input = input.as_mut().context("has ended")?;
+    writeln!(input, "{line}").context("does not read")
 }
 
 /// An address of this machine whose port was free a moment ago.

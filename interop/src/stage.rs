@@ -11,7 +11,7 @@ use gamewire::{ConnectionInfo, ConnectionState, LaneConfig};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    driver::ValvePeer,
+    driver::PeerProcess,
     ours::{OurSetup, Ours, Setting},
     runs::Plan,
     verify::{self, Report},
@@ -123,7 +123,7 @@ pub struct Stage {
     /// Our side.
     pub ours: Ours,
     /// Valve's side.
-    pub valve: ValvePeer,
+    pub valve: PeerProcess,
     /// Valve's connection; null until there is one.
     pub valve_connection: Value,
     /// When every wait ends.
@@ -168,7 +168,7 @@ impl Stage {
     /// One side cannot be made.
     pub fn open(setup: &Setup, role: Role, deadline: Instant) -> anyhow::Result<Self> {
         let ours = Ours::open(&setup.ours, deadline).context("our side")?;
-        let mut valve = ValvePeer::start(setup.valve.identity.as_deref(), deadline)?;
+        let mut valve = PeerProcess::start(setup.valve.identity.as_deref(), deadline)?;
         for (name, value) in &setup.valve.global {
             set_valve_global(&mut valve, name, *value)?;
         }
@@ -393,7 +393,7 @@ impl Stage {
     }
 }
 
-fn set_valve_global(valve: &mut ValvePeer, name: &str, value: i64) -> anyhow::Result<()> {
+fn set_valve_global(valve: &mut PeerProcess, name: &str, value: i64) -> anyhow::Result<()> {
     let command = json!({"cmd": "config", "scope": "global", "name": name, "value": value});
     valve.ok(command).map(drop)
 }

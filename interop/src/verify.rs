@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail, ensure};
 use gamewire::Message;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     content,
@@ -43,6 +43,17 @@ impl Report {
     pub fn is_clean(&self) -> bool {
         let disorder = if self.reliable { self.out_of_order } else { 0 };
         self.corrupt + self.wrong_size + self.duplicates + disorder == 0
+    }
+
+    /// As `gamewire-valve-peer` says it.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "lane": self.lane, "reliable": self.reliable, "clean": self.is_clean(),
+            "received": self.received, "bytes": self.bytes, "distinct": self.distinct,
+            "missing": self.missing, "corrupt": self.corrupt, "wrong_size": self.wrong_size,
+            "duplicates": self.duplicates, "out_of_order": self.out_of_order,
+            "first_us": self.first_us, "last_us": self.last_us,
+        })
     }
 
     /// From first to last, seconds.
@@ -116,6 +127,21 @@ impl Verifier {
             Some(progress) => progress.record(&message.payload, message.received.as_micros()),
             None => self.unexpected += 1,
         }
+    }
+
+    /// What arrived of each run.
+    pub fn runs(&self) -> impl Iterator<Item = &Report> {
+        self.runs.iter().map(|progress| &progress.report)
+    }
+
+    /// The runs of which everything arrived.
+    pub fn completed(&self) -> impl Iterator<Item = &Report> {
+        self.runs().filter(|report| report.missing == 0)
+    }
+
+    /// Messages that belong to no run.
+    pub fn unexpected(&self) -> u64 {
+        self.unexpected
     }
 
     /// Whether every reliable message is there.

@@ -5,7 +5,7 @@ use anyhow::bail;
 use crate::process;
 
 /// Each package with what needs it.
-const PACKAGES: [(&str, &str); 15] = [
+const PACKAGES: [(&str, &str); 16] = [
     ("cmake", "builds the C++ library of Valve for the interop matrix"),
     ("make", "the same"),
     ("g++", "the same"),
@@ -18,6 +18,7 @@ const PACKAGES: [(&str, &str); 15] = [
     ("python3", "runs an example with our shared library"),
     ("mono-mcs", "compiles such an example in C#"),
     ("mono-runtime", "runs it"),
+    ("redis-server", "what several hubs share"),
     ("iproute2", "network namespaces of the interop matrix and the real-stack runs"),
     ("nftables", "packet loss inside these namespaces"),
     ("iputils-ping", "to see that a namespace is up"),

@@ -138,6 +138,23 @@ fn asking_who_has_asked_accepts_them() {
 }
 
 #[test]
+fn what_lingers_arrives_before_the_goodbye_does() {
+    // The goodbye goes by signal too, which may be faster than a second's worth of messages.
+    let meeting = Meeting::new(Weather::default());
+    let rate = [Config::SendRateMin(262_144), Config::SendRateMax(262_144)];
+    let (at_anna, at_bert) = meeting.meet(&rate);
+    let payload = vec![7; 16_384];
+    for _ in 0..12 {
+        meeting.anna.send_message(at_anna, &payload, SendFlags::RELIABLE).unwrap();
+    }
+    assert!(meeting.anna.close_connection(at_anna, 1500, "that was all", true));
+    let got = receive(&meeting.bert, at_bert, 12);
+    assert!(got.iter().all(|message| message.payload == payload));
+    let over = wait_for_state(&meeting.bert, ConnectionState::ClosedByPeer);
+    assert_eq!(over.info.end_reason, 1500);
+}
+
+#[test]
 fn nobody_at_home_ends_as_a_failed_rendezvous() {
     let meeting = Meeting::new(Weather::default());
     let nobody = "str:nobody".parse().unwrap();

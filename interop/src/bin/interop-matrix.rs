@@ -46,7 +46,7 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    driver::program()?;
+    driver::Library::Valve.program()?;
     if !arguments.no_namespace {
         namespace::enter()?;
     }

@@ -128,11 +128,17 @@ fn lane_stats((&(lane, reliable), counters): (&(u16, bool), &Counters)) -> Value
 }
 
 fn message_event(message: &Message) -> Value {
+    let mut event = summary_of(message);
+    event["event"] = "message".into();
+    event["connection"] = message.connection().into();
+    event["lane"] = message.lane().into();
+    event
+}
+
+/// What every report of a message says.
+pub(crate) fn summary_of(message: &Message) -> Value {
     let payload = message.payload();
     json!({
-        "event": "message",
-        "connection": message.connection(),
-        "lane": message.lane(),
         "reliable": message.is_reliable(),
         "number": message.number(),
         "size": payload.len(),

@@ -1,5 +1,8 @@
 //! Valve's library as safe calls: the only place that calls its functions.
 
+mod p2p;
+mod users;
+
 use std::collections::VecDeque;
 use std::ffi::{CString, c_char, c_int};
 use std::io::Write as _;
@@ -12,6 +15,8 @@ use gns_sys as gns;
 use crate::config::{Assignment, ConfigTable, MAX_CONFIG_NUMBER, Scope, Setting};
 use crate::ffi::{self, RawOption, text_at, text_of};
 use crate::message::Message;
+
+pub(crate) use self::users::SessionEvent;
 
 /// `k_EResultOK`.
 pub(crate) const RESULT_OK: i32 = 1;
@@ -87,6 +92,8 @@ impl Library {
         };
         let mut library = Self { sockets, utils, poll_group, config: ConfigTable::default() };
         library.read_config_table();
+        library.install_signaling()?;
+        library.install_session_callbacks()?;
         Ok(library)
     }
 

@@ -4,7 +4,7 @@ use std::ptr::NonNull;
 use std::slice;
 
 use gns_sys::{
-    SteamAPI_SteamNetworkingMessage_t_Release, SteamNetworkingMessage_t,
+    SteamAPI_SteamNetworkingMessage_t_Release, SteamNetworkingIdentity, SteamNetworkingMessage_t,
     k_nSteamNetworkingSend_Reliable,
 };
 
@@ -79,6 +79,11 @@ impl Message {
 
     pub(crate) fn connection(&self) -> u32 {
         self.fields().m_conn
+    }
+
+    /// Who sent it, or whom it is for.
+    pub(crate) fn identity(&self) -> SteamNetworkingIdentity {
+        self.fields().m_identityPeer
     }
 
     pub(crate) fn lane(&self) -> u16 {

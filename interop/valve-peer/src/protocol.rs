@@ -1,5 +1,7 @@
 //! What the driver may ask: one JSON object per line, read strictly. The README is the specification.
 
+mod peers;
+
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::{Map, Value};
 
@@ -9,6 +11,10 @@ use crate::fields::Fields;
 use crate::library::MAX_LANES;
 use crate::message::Route;
 use crate::verify::Expectation;
+
+pub(crate) use self::peers::{
+    ConnectTo, OnRequest, OnSession, PeerCommand, UserCommand, UserMessages,
+};
 
 /// Largest message that Valve's library sends.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 512 << 10;
@@ -115,6 +121,8 @@ pub(crate) enum Command {
     Stats,
     Status { connection: u32, lanes: Option<usize> },
     Detailed { connection: u32 },
+    Peers(PeerCommand),
+    Users(UserCommand),
     Quit,
 }
 
@@ -174,6 +182,11 @@ fn parse_command(name: &str, fields: &mut Fields) -> Result<Command> {
             lanes: fields.optional("lanes")?,
         },
         "detailed" => Command::Detailed { connection: fields.required("connection")? },
+        "listen_p2p" => Command::Peers(peers::parse_listen(fields)?),
+        "connect_p2p" => Command::Peers(peers::parse_connect(fields)?),
+        "signal" => Command::Peers(peers::parse_signal(fields)?),
+        "on_request" => Command::Peers(peers::parse_on_request(fields)?),
+        user if user.starts_with("user_") => Command::Users(peers::parse_user(user, fields)?),
         "quit" => Command::Quit,
         _ => bail!("no such command"),
     })

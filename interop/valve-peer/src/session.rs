@@ -1,5 +1,7 @@
 //! The peer while the library runs: one turn of the loop, and every command that needs the library.
 
+mod peers;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow, ensure};
@@ -14,6 +16,8 @@ use crate::message::{Message, Route};
 use crate::outbox::{Announce, Outbox};
 use crate::output::Sink;
 use crate::protocol::{AcceptPolicy, Closing, Command, MAX_MESSAGE_BYTES, Request};
+
+use self::peers::Peers;
 
 /// Receive calls in one turn, before sending and commands get their turn.
 const RECEIVE_ROUNDS: usize = 16;
@@ -32,6 +36,7 @@ pub(crate) struct Session {
     outbox: Outbox,
     inbox: Inbox,
     policy: AcceptPolicy,
+    peers: Peers,
     /// Lanes that we configured, by connection; one where there is no entry.
     lanes: BTreeMap<u32, usize>,
     library: Library,
@@ -43,6 +48,7 @@ impl Session {
             outbox: Outbox::default(),
             inbox: Inbox::new(),
             policy: AcceptPolicy::Accept,
+            peers: Peers::new(),
             lanes: BTreeMap::new(),
             library,
         }
@@ -53,9 +59,10 @@ impl Session {
         for change in self.library.run_callbacks() {
             self.on_state_change(&change, sink);
         }
+        let peers = self.turn_of_peers(sink);
         let receiving = self.receive(sink);
         let sending = self.outbox.pump(&self.library, sink);
-        receiving || sending
+        peers || receiving || sending
     }
 
     fn on_state_change(&mut self, change: &StateChange, sink: &mut impl Sink) {
@@ -77,10 +84,8 @@ impl Session {
         if state == State::k_ESteamNetworkingConnectionState_None {
             self.lanes.remove(&connection);
         }
-        if state == State::k_ESteamNetworkingConnectionState_Connecting && {
-            change.info.m_hListenSocket
-        } != 0
-        {
+        let came_in = { change.info.m_hListenSocket } != 0 || self.peers.has_requested(connection);
+        if state == State::k_ESteamNetworkingConnectionState_Connecting && came_in {
             self.library.join_poll_group(connection);
             self.on_incoming(connection, sink);
         }
@@ -229,6 +234,8 @@ impl Session {
             Command::Detailed { connection } => {
                 Ok(json!({"text": self.library.detailed_status(connection)?}))
             }
+            Command::Peers(command) => self.execute_on_peers(command),
+            Command::Users(command) => self.execute_on_users(command),
             command => self.execute_send(command, id),
         }
     }

@@ -404,6 +404,12 @@ impl Connection {
         self.phase.visible()
     }
 
+    /// Whether our application closed it and reliable messages still wait for their
+    /// acknowledgement: the peer must not learn of the end yet.
+    pub fn is_lingering(&self) -> bool {
+        matches!(self.phase, Phase::Lingering)
+    }
+
     /// Whether everything is over and the driver may forget it.
     pub fn is_drained(&self) -> bool {
         matches!(self.phase, Phase::Dead)
