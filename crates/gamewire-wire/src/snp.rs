@@ -12,7 +12,7 @@ mod writer;
 pub use ack::{AckBlock, AckBlocks, AckFrame};
 pub use message_header::{MessageHeader, decode_message_header, encode_message_header};
 pub use reader::FrameReader;
-pub use writer::PacketWriter;
+pub use writer::{PacketWriter, SegmentData};
 
 use thiserror::Error;
 

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use bytes::Bytes;
 use gamewire_wire::{
     extensions,
-    snp::{PacketWriter, SegmentKind},
+    snp::{PacketWriter, SegmentKind, UnreliableSegment},
 };
 
 use super::{
@@ -420,12 +420,12 @@ impl SendLane {
         }
         let len = packet.room().cut(fits, unsent).ok_or(Stop::NoRoom)?;
         let last = len == unsent;
-        let out = match kind {
-            Some(kind) => writer.extended(kind, lane, number, offset, last, len as usize),
-            None => writer.unreliable(lane, number, offset, last, len as usize),
-        };
         let start = offset as usize;
-        out.ok_or(Stop::NoRoom)?.copy_from_slice(&message.payload[start..start + len as usize]);
+        let data = &message.payload[start..start + len as usize];
+        let segment = UnreliableSegment { lane, message_number: number, offset, last, data };
+        if !writer.segment(kind, &segment) {
+            return Err(Stop::NoRoom);
+        }
         message.sent += len as u32;
         message.form = Some(if kind.is_some() { Form::Sequenced } else { Form::Unreliable });
         self.pending_unreliable -= len;

@@ -251,10 +251,18 @@ impl SendQueues {
         }
         let no_nagle = message.no_nagle;
         let nagle = self.config.nagle_time;
-        if !self.lanes[usize::from(lane)].has_pending() {
-            self.schedule.wake(lane);
+        let bytes = message.payload.len() as u64;
+        match message.reliable {
+            true => self.total.pending_reliable += bytes,
+            false => self.total.pending_unreliable += bytes,
         }
-        let message_number = self.touch(lane, |lane| lane.enqueue(now, nagle, message));
+        self.total.pending_messages += 1;
+        let queue = &mut self.lanes[usize::from(lane)];
+        if !queue.has_pending() {
+            self.schedule.wake(lane);
+            self.pending.set(self.schedule.rank(lane), true);
+        }
+        let message_number = queue.enqueue(now, nagle, message);
         if no_nagle {
             self.flush();
         }

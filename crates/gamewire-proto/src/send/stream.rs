@@ -5,7 +5,7 @@ use std::{collections::VecDeque, ops::Range};
 use bytes::Bytes;
 use gamewire_wire::{
     limits::MAX_MESSAGE_HEADER,
-    snp::{PacketWriter, encode_message_header},
+    snp::{PacketWriter, SegmentData, encode_message_header},
 };
 
 use super::{ranges::RangeSet, room::Room};
@@ -38,18 +38,14 @@ impl StreamMessage {
         self.start + u64::from(self.header_len) + self.payload.len() as u64
     }
 
-    /// Copies from `offset` on into the front of `out`; how many bytes that were.
-    fn copy(&self, offset: u64, out: &mut [u8]) -> usize {
+    /// Copies from `offset` on what fits into `data`; how many bytes that were.
+    fn copy(&self, offset: u64, data: &mut SegmentData<'_>) -> usize {
         let header = &self.header[..usize::from(self.header_len)];
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         let head = header.get(offset..).unwrap_or_default();
-        let from_head = head.len().min(out.len());
-        out[..from_head].copy_from_slice(&head[..from_head]);
-        let out = &mut out[from_head..];
+        let from_head = data.append(head);
         let body = self.payload.get(offset.saturating_sub(header.len())..).unwrap_or_default();
-        let from_body = body.len().min(out.len());
-        out[..from_body].copy_from_slice(&body[..from_body]);
-        from_head + from_body
+        from_head + data.append(body)
     }
 }
 
@@ -195,17 +191,16 @@ impl SendStream {
         writer: &mut PacketWriter<'_>,
     ) -> Option<()> {
         let len = usize::try_from(range.end - range.start).ok()?;
-        let mut out = writer.reliable(u16::from(lane), range.start, len)?;
+        let mut data = writer.reliable_data(u16::from(lane), range.start, len)?;
         let mut position = range.start;
         for message in self.messages.range(index..) {
-            let copied = message.copy(position - message.start, out);
-            position += copied as u64;
-            out = &mut out[copied..];
-            if out.is_empty() {
+            position += message.copy(position - message.start, &mut data) as u64;
+            if data.missing() == 0 {
                 break;
             }
         }
-        debug_assert!(out.is_empty(), "the messages hold what was sent and not acknowledged");
+        let rest = data.zeroed();
+        debug_assert!(rest.is_empty(), "the messages hold what was sent and not acknowledged");
         Some(())
     }
 

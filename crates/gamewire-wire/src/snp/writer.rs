@@ -1,6 +1,6 @@
 //! Writing the frames of one plaintext.
 
-use super::{AckBlock, SegmentKind, ack};
+use super::{AckBlock, SegmentKind, UnreliableSegment, ack};
 use crate::limits::MAX_EXPLICIT_SEGMENT;
 use crate::varint;
 
@@ -72,7 +72,8 @@ impl SegmentHeader {
     #[inline]
     fn push_first(&mut self, first: u8) {
         self.first = self.len;
-        self.push(&[first]);
+        self.bytes[self.len] = first;
+        self.len += 1;
     }
 }
 
@@ -221,6 +222,17 @@ impl<'b> PacketWriter<'b> {
     /// `lane` is at most 254 and `position` at least 1.
     #[inline]
     pub fn reliable(&mut self, lane: u16, position: u64, len: usize) -> Option<&mut [u8]> {
+        Some(self.reliable_data(lane, position, len)?.zeroed())
+    }
+
+    /// As [`PacketWriter::reliable`], for data that is appended piece by piece.
+    #[inline]
+    pub fn reliable_data(
+        &mut self,
+        lane: u16,
+        position: u64,
+        len: usize,
+    ) -> Option<SegmentData<'_>> {
         let header = self.reliable_header(lane, position);
         self.reserve(&header, len)?;
         if header.first > 0 {
@@ -237,8 +249,7 @@ impl<'b> PacketWriter<'b> {
     #[inline]
     #[must_use]
     pub fn unreliable_header_len(&self, lane: u16, message_number: u64, offset: u32) -> usize {
-        let part = Part { kind: None, lane, message_number, offset, last: false };
-        self.part_header(part).len + 1
+        self.part_header_len(lane, message_number, offset) + 1
     }
 
     /// Largest data of an unreliable segment that fits now, in bytes; it fills the packet.
@@ -246,8 +257,29 @@ impl<'b> PacketWriter<'b> {
     #[inline]
     #[must_use]
     pub fn unreliable_max_len(&self, lane: u16, message_number: u64, offset: u32) -> usize {
-        let part = Part { kind: None, lane, message_number, offset, last: false };
-        self.remaining().saturating_sub(self.part_header(part).len)
+        self.remaining().saturating_sub(self.part_header_len(lane, message_number, offset))
+    }
+
+    /// Length of what `part_header` makes, for a segment that is not extended.
+    #[inline]
+    fn part_header_len(&self, lane: u16, message_number: u64, offset: u32) -> usize {
+        let increment = match self.message_number {
+            Some(current) if self.lane == lane => message_number.checked_sub(current),
+            _ => None,
+        };
+        let selects = self.lane != lane || (increment.is_none() && self.message_number.is_some());
+        let lane_len = match lane {
+            _ if !selects => 0,
+            1..=7 => 1,
+            lane => 1 + varint::len(u64::from(lane)),
+        };
+        let number_len = match increment {
+            None => 4,
+            Some(1) => 0,
+            Some(increment) => varint::len(increment),
+        };
+        let offset_len = if offset == 0 { 0 } else { varint::len(u64::from(offset)) };
+        lane_len + 1 + number_len + offset_len
     }
 
     /// Writes the header of an unreliable segment and returns its `len` bytes of data, zeroed, for
@@ -263,7 +295,24 @@ impl<'b> PacketWriter<'b> {
         last: bool,
         len: usize,
     ) -> Option<&mut [u8]> {
-        self.part(Part { kind: None, lane, message_number, offset, last }, len)
+        let part = Part { kind: None, lane, message_number, offset, last };
+        Some(self.part(part, len)?.zeroed())
+    }
+
+    /// Writes an unreliable segment, or an extended one of `kind`; false = does not fit.
+    ///
+    /// `segment.lane` is at most 254 and its message number at least 1; a kind must be negotiated.
+    #[inline]
+    pub fn segment(&mut self, kind: Option<SegmentKind>, segment: &UnreliableSegment<'_>) -> bool {
+        let &UnreliableSegment { lane, message_number, offset, last, data } = segment;
+        let part = Part { kind, lane, message_number, offset, last };
+        match self.part(part, data.len()) {
+            Some(mut place) => {
+                place.append(data);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Length of the header of an extended segment written next, in bytes, with its size and,
@@ -295,11 +344,12 @@ impl<'b> PacketWriter<'b> {
         last: bool,
         len: usize,
     ) -> Option<&mut [u8]> {
-        self.part(Part { kind: Some(kind), lane, message_number, offset, last }, len)
+        let part = Part { kind: Some(kind), lane, message_number, offset, last };
+        Some(self.part(part, len)?.zeroed())
     }
 
     #[inline]
-    fn part(&mut self, part: Part, len: usize) -> Option<&mut [u8]> {
+    fn part(&mut self, part: Part, len: usize) -> Option<SegmentData<'_>> {
         let header = self.part_header(part);
         self.reserve(&header, len)?;
         if header.first > 0 {
@@ -378,7 +428,7 @@ impl<'b> PacketWriter<'b> {
 
     /// Writes what [`Self::reserve`] found to fit.
     #[inline]
-    fn place(&mut self, mut header: SegmentHeader, len: usize) -> &mut [u8] {
+    fn place(&mut self, mut header: SegmentHeader, len: usize) -> SegmentData<'_> {
         let room = self.remaining() - header.len;
         if len == room || (len > MAX_EXPLICIT_SEGMENT && room - len < MAX_WIDE_SIZE) {
             // Where there is no room for its size, the packet ends with it, a little short.
@@ -392,8 +442,40 @@ impl<'b> PacketWriter<'b> {
             header.push(&[len as u8]);
         }
         self.out.extend_from_slice(&header.bytes[..header.len]);
-        let data = self.out.len();
-        self.out.resize(data + len, 0);
-        &mut self.out[data..]
+        let end = self.out.len() + len;
+        SegmentData { out: self.out, end }
+    }
+}
+
+/// The place of a segment's data, to be filled from the front, to its end.
+#[must_use = "the packet is broken until all of the data is there"]
+#[derive(Debug)]
+pub struct SegmentData<'w> {
+    out: &'w mut Vec<u8>,
+    end: usize,
+}
+
+impl<'w> SegmentData<'w> {
+    /// Bytes that are missing.
+    #[inline]
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        self.end - self.out.len()
+    }
+
+    /// Appends data, or what of it fits; how many bytes.
+    #[inline]
+    pub fn append(&mut self, data: &[u8]) -> usize {
+        let len = data.len().min(self.missing());
+        self.out.extend_from_slice(&data[..len]);
+        len
+    }
+
+    /// The rest at once, zeroed.
+    #[inline]
+    pub fn zeroed(self) -> &'w mut [u8] {
+        let start = self.out.len();
+        self.out.resize(self.end, 0);
+        &mut self.out[start..]
     }
 }

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use gamewire_proto::{
+    Time,
     connection::SendError as MachineSendError,
     event::ConnectionState,
     lane::{LaneConfig, MAX_LANES},
@@ -39,8 +40,10 @@ impl Sockets {
         };
         let mut state = slot.lock();
         let payload = state.copies.copy(payload);
-        let result = self.enqueue(&slot, &mut state, Outgoing::new(connection, payload, flags));
-        self.core.settle(&slot, &mut state, self.core.clock.now());
+        let now = self.core.clock.now();
+        let message = Outgoing::new(connection, payload, flags);
+        let result = self.enqueue(&slot, &mut state, now, message);
+        self.core.settle(&slot, &mut state, now);
         result
     }
 
@@ -53,8 +56,9 @@ impl Sockets {
             return Err(SendError::NoSuchConnection(message));
         };
         let mut state = slot.lock();
-        let result = self.enqueue(&slot, &mut state, message);
-        self.core.settle(&slot, &mut state, self.core.clock.now());
+        let now = self.core.clock.now();
+        let result = self.enqueue(&slot, &mut state, now, message);
+        self.core.settle(&slot, &mut state, now);
         result
     }
 
@@ -93,9 +97,10 @@ impl Sockets {
         &self,
         messages: impl IntoIterator<Item = Outgoing>,
     ) -> Vec<Result<u64, SendError>> {
-        let mut results = Vec::new();
+        let messages = messages.into_iter();
+        let mut results = Vec::with_capacity(messages.size_hint().0);
         let mut failed: Vec<ConnectionHandle> = Vec::new();
-        let mut messages = messages.into_iter().peekable();
+        let mut messages = messages.peekable();
         while let Some(first) = messages.next() {
             let connection = first.connection;
             let Some(slot) = self.core.slot(connection) else {
@@ -108,12 +113,13 @@ impl Sockets {
                 continue;
             };
             let mut state = slot.lock();
+            let now = self.core.clock.now();
             let mut next = Some(first);
             while let Some(message) = next {
                 let result = if failed.contains(&connection) {
                     Err(SendError::NotTried(message))
                 } else {
-                    self.enqueue(&slot, &mut state, message)
+                    self.enqueue(&slot, &mut state, now, message)
                 };
                 if result.is_err() && !failed.contains(&connection) {
                     failed.push(connection);
@@ -121,7 +127,7 @@ impl Sockets {
                 results.push(result);
                 next = messages.next_if(|message| message.connection == connection);
             }
-            self.core.settle(&slot, &mut state, self.core.clock.now());
+            self.core.settle(&slot, &mut state, now);
         }
         results
     }
@@ -130,6 +136,7 @@ impl Sockets {
         &self,
         slot: &Arc<Slot>,
         state: &mut SlotState,
+        now: Time,
         message: Outgoing,
     ) -> Result<u64, SendError> {
         // The application may have closed it between finding the slot and taking its lock.
@@ -144,7 +151,6 @@ impl Sockets {
         if message.payload.len() > MAX_MESSAGE_BYTES + header {
             return Err(SendError::TooLarge(message));
         }
-        let now = self.core.clock.now();
         let machine = match &mut state.machine {
             Machine::Pipe(pipe) => {
                 return pipe.send(now, &message).map_err(|error| match error {
