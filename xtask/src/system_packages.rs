@@ -5,7 +5,7 @@ use anyhow::bail;
 use crate::process;
 
 /// Each package with what needs it.
-const PACKAGES: [(&str, &str); 15] = [
+const PACKAGES: [(&str, &str); 16] = [
     ("cmake", "builds the C++ library of Valve for the interop matrix"),
     ("make", "the same"),
     ("g++", "the same"),
@@ -19,7 +19,8 @@ const PACKAGES: [(&str, &str); 15] = [
     ("mono-mcs", "compiles such an example in C#"),
     ("mono-runtime", "runs it"),
     ("iproute2", "network namespaces of the interop matrix and the real-stack runs"),
-    ("nftables", "packet loss inside these namespaces"),
+    ("nftables", "packet loss inside these namespaces, and routers that translate addresses"),
+    ("coturn", "the TURN server of connections by identity"),
     ("iputils-ping", "to see that a namespace is up"),
 ];
 

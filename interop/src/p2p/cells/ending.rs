@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::{Case, talk};
+use super::{Case, Where, talk};
 use crate::{
     lab::{Families, Servers, TURN_PASSWORD, TURN_USER},
     p2p::{
@@ -37,7 +37,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("end: the acceptor lingers", acceptor_lingers),
         Case::new("end: refused while asked", refused_at_once)
             .with(&json!({"TimeoutInitial": PATIENCE_MS}))
-            .beyond_valves_acceptor("waited for closed_by_peer", "refusal without a sender"),
+            .beyond_valve(Where::Acceptor, "waited for closed_by_peer", "refusal has no sender"),
         Case::new("end: refused later", refused_later),
         Case::new("end: refused in foul weather", refused_later).in_weather(Weather::FOUL),
         Case::new("end: ignored", ignored).with(&impatient),

@@ -74,14 +74,37 @@ struct Case {
     shortcoming: Option<Shortcoming>,
 }
 
-/// What Valve's library cannot do as acceptor, whoever asks: those cells must fail in just this way,
-/// so that the day it can is noticed.
+/// What Valve's library cannot do: those cells must fail in just this way, so that the day it can is
+/// noticed.
 #[derive(Clone, Copy, Debug)]
 struct Shortcoming {
+    where_it_shows: Where,
     /// Part of the reason.
     says: &'static str,
     /// For the table.
     what: &'static str,
+}
+
+/// In which pairs a shortcoming of Valve's library shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Where {
+    /// Wherever it is asked.
+    Acceptor,
+    /// Wherever it takes part.
+    AnySide,
+    /// Where there is no other library.
+    BothSides,
+}
+
+impl Where {
+    fn covers(self, pair: [Library; 2]) -> bool {
+        let valve = pair.map(|library| library == Library::Valve);
+        match self {
+            Self::Acceptor => valve[1],
+            Self::AnySide => valve.contains(&true),
+            Self::BothSides => valve == [true, true],
+        }
+    }
 }
 
 impl Case {
@@ -105,9 +128,10 @@ impl Case {
         Self { limit, ..self }
     }
 
-    /// Which Valve's library cannot do as acceptor.
-    fn beyond_valves_acceptor(self, says: &'static str, what: &'static str) -> Self {
-        Self { shortcoming: Some(Shortcoming { says, what }), ..self }
+    /// Which Valve's library cannot do: the reason then contains `says`, and `what` is for the
+    /// table.
+    fn beyond_valve(self, where_it_shows: Where, says: &'static str, what: &'static str) -> Self {
+        Self { shortcoming: Some(Shortcoming { where_it_shows, says, what }), ..self }
     }
 
     /// With further options on both sides.
@@ -207,7 +231,7 @@ impl Cell for PairCell {
         let deadline = Instant::now() + self.case.limit;
         let mut meeting = Meeting::open(self.setups(), homes, self.case.weather, deadline)?;
         let run = (self.case.body)(&mut meeting);
-        let shortcoming = self.case.shortcoming.filter(|_| self.pair[1] == Library::Valve);
+        let shortcoming = self.case.shortcoming.filter(|it| it.where_it_shows.covers(self.pair));
         let run = match shortcoming {
             None => run.and_then(|shown| meeting.no_signal_was_refused().map(|()| shown)),
             Some(shortcoming) => as_expected(run, shortcoming),

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Case, Place, talk, with_stun};
+use super::{Case, Place, Where, talk, with_stun};
 use crate::{
     lab::{Families, Servers, TURN_PASSWORD, TURN_USER},
     p2p::meeting::{Meeting, Route},
@@ -17,6 +17,8 @@ const PUBLIC_ONLY: i32 = 4;
 /// Valve's client lets a check fail, after five seconds and more, before it goes on to what a TURN
 /// server needs to be told, and so with a server that does not answer.
 const PATIENT_MS: i32 = 30_000;
+/// The same where that is not enough for Valve's client anyway.
+const LESS_PATIENT_MS: i32 = 14_000;
 /// How long such cells may take.
 const LONG: Duration = Duration::from_secs(50);
 /// Time for the two sides to agree on the best route.
@@ -49,8 +51,15 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("TURN: a server each", relayed)
             .with_each([&turn(&[0], RELAY_ONLY), &turn(&[1], RELAY_ONLY)]),
         Case::new("TURN: the first server of two is dead", relayed)
-            .with(&turn(&[2, 1], RELAY_ONLY)),
-        Case::new("TURN: IPv6", relayed).with(&v6_relay).at(Place::Public(Families::V6)),
+            .with(&turn(&[2, 1], RELAY_ONLY))
+            .with(&json!({"TimeoutInitial": LESS_PATIENT_MS}))
+            .beyond_valve(Where::BothSides, "5008", "no second server"),
+        Case::new("TURN: IPv6", relayed)
+            .with(&v6_relay)
+            .with(&json!({"TimeoutInitial": LESS_PATIENT_MS}))
+            .at(Place::Public(Families::V6))
+            // It does not ask for an IPv6 address (RFC 8656 §18.6), and gets an IPv4 one.
+            .beyond_valve(Where::AnySide, "closed_by_peer", "no IPv6 relay"),
         Case::new("TURN: the direct route wins", direct).with(&turn(&[0], -1)).with(&stun),
     ];
     cases.into_iter().map(|case| case.within(LONG)).collect()
