@@ -100,12 +100,16 @@ fn direct(meeting: &mut Meeting) -> anyhow::Result<String> {
 }
 
 fn either(meeting: &mut Meeting) -> anyhow::Result<String> {
-    talk_by_relay(meeting)?;
-    meeting.describe_routes()
+    let lost = talk_by_relay(meeting)?;
+    Ok(with_losses(meeting.describe_routes()?, lost))
+}
+
+fn with_losses(route: String, lost: u64) -> String {
+    if lost == 0 { route } else { format!("{route}, {lost} of 60 lost") }
 }
 
 fn relayed(meeting: &mut Meeting) -> anyhow::Result<String> {
-    talk_by_relay(meeting)?;
+    let lost = talk_by_relay(meeting)?;
     meeting.settles_on(Route::Relayed, PATIENCE)?;
-    meeting.describe_routes()
+    Ok(with_losses(meeting.describe_routes()?, lost))
 }
