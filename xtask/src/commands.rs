@@ -26,7 +26,8 @@ pub(crate) fn release_program(name: &str) -> anyhow::Result<PathBuf> {
     program("release", name)
 }
 
-fn program(profile: &str, name: &str) -> anyhow::Result<PathBuf> {
+/// The path of a program of the workspace that was built in a profile.
+pub(crate) fn program(profile: &str, name: &str) -> anyhow::Result<PathBuf> {
     let metadata = process::command("cargo", &["metadata", "--format-version", "1", "--no-deps"]);
     let metadata: Value = serde_json::from_str(&process::capture("cargo metadata", metadata)?)?;
     let target = metadata["target_directory"].as_str().context("no target_directory")?;

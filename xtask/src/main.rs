@@ -10,6 +10,7 @@ mod codegen;
 mod commands;
 mod dist;
 mod header;
+mod instructions;
 mod licenses;
 mod process;
 mod smoke;
@@ -80,6 +81,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Count the instructions of fixed transfers, and compare them with their budgets
+    Instructions {
+        /// Write the counts as the new budgets
+        #[arg(long)]
+        bless: bool,
+    },
     /// Let the simulator run random worlds until one fails or the time is over
     Sim {
         /// How long, in minutes of real time
@@ -113,6 +120,7 @@ fn main() -> ExitCode {
         Command::P2p { arguments } => commands::p2p(&arguments),
         Command::Abi { arguments } => commands::abi(&arguments),
         Command::RealStack { arguments } => commands::real_stack(&arguments),
+        Command::Instructions { bless } => instructions::run(bless),
         Command::Sim { minutes, seed } => commands::sim(minutes, seed),
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz { target, seconds } => commands::fuzz(&target, seconds),

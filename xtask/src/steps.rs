@@ -1,6 +1,8 @@
 //! What `cargo xtask test` consists of: one row per step.
 
-use crate::{codegen, commands, dist, header, licenses, smoke, system_packages, tidy};
+use crate::{
+    codegen, commands, dist, header, instructions, licenses, smoke, system_packages, tidy,
+};
 
 /// One step.
 pub(crate) struct Step {
@@ -113,6 +115,12 @@ pub(crate) const STEPS: &[Step] = &[
         },
     },
     cargo("release", "the release build", commands::RELEASE_BUILD),
+    call(
+        "instructions",
+        "fixed transfers cost no more instructions than before",
+        || instructions::run(false),
+        "cargo xtask instructions",
+    ),
     call(
         "interop",
         "every cell of the matrix with Valve's library",

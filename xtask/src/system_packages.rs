@@ -18,6 +18,7 @@ const PACKAGES: [(&str, &str); 16] = [
     ("python3", "runs an example with our shared library"),
     ("mono-mcs", "compiles such an example in C#"),
     ("mono-runtime", "runs it"),
+    ("redis-server", "what several hubs share"),
     ("iproute2", "network namespaces of the interop matrix and the real-stack runs"),
     ("nftables", "packet loss inside these namespaces, and routers that translate addresses"),
     ("coturn", "the TURN server of connections by identity"),

@@ -145,9 +145,10 @@ fn targets(results: &Results) -> String {
         };
         let _ = writeln!(
             text,
-            "| `{}` {}: {} × {} | {} × | {} |",
+            "| `{}` {}{}: {} × {} | {} × | {} |",
             target.case,
             target.figure,
+            if target.ours == "gamewire" { String::new() } else { format!(", {}", target.ours) },
             words(target.relation),
             verdict.other,
             number(verdict.ratio),

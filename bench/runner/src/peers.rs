@@ -91,14 +91,32 @@ fn raw(case: &Case) -> &'static [&'static str] {
     }
 }
 
+/// Whether there is more to carry than fits a packet, over a path that carries large ones.
+fn large_packets_matter(case: &Case) -> bool {
+    let streams = matches!(
+        case.workload,
+        Workload::BulkReliable | Workload::SmallReliable | Workload::SmallUnreliable
+    );
+    streams && case.network == Network::Loopback
+}
+
 /// All peers.
 pub(crate) static PEERS: &[Peer] = &[
     Peer {
         name: "gamewire",
         program: "bench-gamewire",
         quick: true,
-        about: "this library, release build, nothing set; the application blocks in `wait_messages`",
-        settings: |_| &["defaults"],
+        about: "this library, release build, nothing set but packets of 1300 bytes, the size of \
+                Valve's; the application blocks in `wait_messages`",
+        settings: |_| &["packets_1300"],
+    },
+    Peer {
+        name: "gamewire_large",
+        program: "bench-gamewire",
+        quick: true,
+        about: "the same with nothing set at all: packets become as large as the path carries, on \
+                loopback up to 65487 bytes",
+        settings: |case| if large_packets_matter(case) { &["defaults"] } else { &[] },
     },
     Peer {
         name: "gamewire_unlimited",
@@ -172,5 +190,15 @@ pub(crate) static PEERS: &[Peer] = &[
         about: "the same in batches of 64 KiB that the kernel cuts and joins; unreliable messages \
                 are a packet each; lone messages go by blocking calls",
         settings: raw_gso,
+    },
+    Peer {
+        name: "raw_gso_large",
+        program: "bench-raw",
+        quick: true,
+        about: "the same with packets of 65487 bytes, one to a batch",
+        settings: |case| match (case.workload, case.network) {
+            (Workload::BulkReliable, Network::Loopback) => &["gso_large"],
+            _ => &[],
+        },
     },
 ];

@@ -14,6 +14,8 @@ pub(crate) enum Relation {
 /// One row.
 #[derive(Debug)]
 pub(crate) struct Target {
+    /// Which of our peers.
+    pub(crate) ours: &'static str,
     pub(crate) case: &'static str,
     pub(crate) figure: &'static str,
     pub(crate) relation: Relation,
@@ -34,7 +36,7 @@ const fn at_least(
     figure: &'static str,
     others: &'static [&'static str],
 ) -> Target {
-    Target { case, figure, relation: Relation::AtLeast(ratio), others }
+    Target { ours: "gamewire", case, figure, relation: Relation::AtLeast(ratio), others }
 }
 
 const fn at_most(
@@ -43,7 +45,7 @@ const fn at_most(
     figure: &'static str,
     others: &'static [&'static str],
 ) -> Target {
-    Target { case, figure, relation: Relation::AtMost(ratio), others }
+    Target { ours: "gamewire", case, figure, relation: Relation::AtMost(ratio), others }
 }
 
 const BULK: &str = "w1.bulk_reliable";
@@ -56,6 +58,10 @@ pub(crate) const TARGETS: &[Target] = &[
     at_least(20.0, BULK, "bytes_per_s", &["valve"]),
     at_least(1.25, BULK, "bytes_per_s", &["quinn"]),
     at_least(0.5, BULK, "bytes_per_s", &["raw_gso"]),
+    Target {
+        ours: "gamewire_large",
+        ..at_least(0.8, BULK, "bytes_per_s", &["raw_gso_large"])
+    },
     at_most(0.25, BULK, "sender_cpu_s_per_gb", &["valve"]),
     at_most(0.25, BULK, "receiver_cpu_s_per_gb", &["valve"]),
     at_most(1.0, BULK, "sender_cpu_s_per_gb", &["quinn"]),
@@ -120,7 +126,7 @@ impl Relation {
 impl Target {
     /// Ours beside the other's; nothing where one of them is not there.
     pub(crate) fn verdict(&self, results: &Results) -> Option<Verdict> {
-        let ours = results.median(self.case, "gamewire", self.figure)?;
+        let ours = results.median(self.case, self.ours, self.figure)?;
         let verdict = |other: &'static str| {
             let ratio = ours / results.median(self.case, other, self.figure)?;
             Some(Verdict { ratio, other })

@@ -1850,6 +1850,24 @@ bool Gamewire_SetRoots(
 // Pointers: Null or text with a NUL.
 void Gamewire_SetHub(const char *pszURL);
 
+// Sets which certificates the TLS certificate of the hub must come from: PEM, or `@FILE`. Null goes
+// back to the environment (`GAMEWIRE_HUB_ROOTS`), else to the system's. False, with a message, if
+// there is no certificate in it.
+// Pointers: Null or text with a NUL; null or room for a message.
+bool Gamewire_SetHubRoots(const char *pszRoots, SteamNetworkingErrMsg *errMsg);
+
+// Sets the ticket of the game's own backend to log in at the hub with, while there is no
+// certificate; before `GameNetworkingSockets_Init` or at any time later, when a ticket is about to
+// expire. Null: none.
+// Pointers: Null, or `cbTicket` bytes.
+void Gamewire_SetHubTicket(const void *pTicket, int cbTicket);
+
+// How the connection to the hub stands: never tried while nothing needed it, attempting, retrying
+// or current; it cannot be tried where no hub is named. The message says why the last connection,
+// or the last attempt at one, ended.
+// Pointers: Null or room for a message.
+ESteamNetworkingAvailability Gamewire_GetHubStatus(SteamNetworkingErrMsg *errMsg);
+
 // Sets the function that is told, from `RunCallbacks`, when a connection that refused a message
 // with `k_EResultLimitExceeded` has room again. Null: none.
 void Gamewire_SetWritableCallback(void (*fnCallback)(struct GamewireConnectionWritable_t*));

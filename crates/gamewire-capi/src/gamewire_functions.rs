@@ -3,16 +3,17 @@
 //! `GAMEWIRE_APPID`, `GAMEWIRE_HUB`), so that an unchanged program can be pointed at a network.
 
 use std::{
-    ffi::{c_char, c_int},
+    ffi::{c_char, c_int, c_void},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use gamewire::{Options, VerifyingKey};
+use gamewire::{Availability, HubState, Options, VerifyingKey};
 
 use crate::{
-    boundary::{guard, text},
+    boundary::{self, guard, text},
     callbacks,
-    types::{GamewireConnectionWritable_t, SteamNetworkingErrMsg},
+    results::availability,
+    types::{ESteamNetworkingAvailability, GamewireConnectionWritable_t, SteamNetworkingErrMsg},
 };
 
 #[derive(Default)]
@@ -20,9 +21,17 @@ struct Settings {
     app_id: Option<u32>,
     roots: Option<String>,
     hub: Option<String>,
+    hub_roots: Option<String>,
+    hub_ticket: Option<Vec<u8>>,
 }
 
-static SETTINGS: Mutex<Settings> = Mutex::new(Settings { app_id: None, roots: None, hub: None });
+static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
+    app_id: None,
+    roots: None,
+    hub: None,
+    hub_roots: None,
+    hub_ticket: None,
+});
 
 fn settings() -> MutexGuard<'static, Settings> {
     SETTINGS.lock().unwrap_or_else(PoisonError::into_inner)
@@ -41,6 +50,10 @@ pub(crate) fn options() -> Result<Options, String> {
     if let Some(hub) = &settings.hub {
         options.hub = Some(hub.clone());
     }
+    if let Some(roots) = &settings.hub_roots {
+        options.hub_roots = Some(roots.clone());
+    }
+    options.hub_ticket.clone_from(&settings.hub_ticket);
     Ok(options)
 }
 
@@ -106,6 +119,79 @@ pub unsafe extern "C" fn Gamewire_SetHub(pszURL: *const c_char) {
         // SAFETY: the caller's promise.
         settings().hub = unsafe { text(pszURL) }.map(|text| text.into_owned());
     });
+}
+
+/// Sets which certificates the TLS certificate of the hub must come from: PEM, or `@FILE`. Null goes
+/// back to the environment (`GAMEWIRE_HUB_ROOTS`), else to the system's. False, with a message, if
+/// there is no certificate in it.
+///
+/// # Safety
+/// Null or text with a NUL; null or room for a message.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Gamewire_SetHubRoots(
+    pszRoots: *const c_char,
+    errMsg: *mut SteamNetworkingErrMsg,
+) -> bool {
+    guard(false, || {
+        // SAFETY: the caller's promise.
+        let roots = unsafe { text(pszRoots) }.map(|text| Options::hub_roots_from_text(&text));
+        match roots.transpose() {
+            Ok(roots) => {
+                settings().hub_roots = roots;
+                true
+            }
+            Err(error) => {
+                // SAFETY: the caller's promise.
+                unsafe { crate::options::put_error(errMsg, &error.to_string()) };
+                false
+            }
+        }
+    })
+}
+
+/// Sets the ticket of the game's own backend to log in at the hub with, while there is no
+/// certificate; before `GameNetworkingSockets_Init` or at any time later, when a ticket is about to
+/// expire. Null: none.
+///
+/// # Safety
+/// Null, or `cbTicket` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Gamewire_SetHubTicket(pTicket: *const c_void, cbTicket: c_int) {
+    guard((), || {
+        // SAFETY: the caller's promise.
+        let ticket = unsafe { boundary::array(pTicket.cast::<u8>(), cbTicket) };
+        let ticket = (!ticket.is_empty()).then(|| ticket.to_vec());
+        settings().hub_ticket.clone_from(&ticket);
+        for sockets in crate::instance::all_running() {
+            sockets.set_hub_ticket(ticket.clone());
+        }
+    });
+}
+
+/// How the connection to the hub stands: never tried while nothing needed it, attempting, retrying
+/// or current; it cannot be tried where no hub is named. The message says why the last connection,
+/// or the last attempt at one, ended.
+///
+/// # Safety
+/// Null or room for a message.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Gamewire_GetHubStatus(
+    errMsg: *mut SteamNetworkingErrMsg,
+) -> ESteamNetworkingAvailability {
+    guard(availability::CANNOT_TRY, || {
+        let status = crate::instance::all_running().find_map(|sockets| sockets.hub_status());
+        let error = status.as_ref().and_then(|status| status.last_error.as_deref());
+        // SAFETY: the caller's promise.
+        unsafe { crate::options::put_error(errMsg, error.unwrap_or_default()) };
+        let available = match status.map(|status| status.state) {
+            None => return availability::CANNOT_TRY,
+            Some(HubState::Idle) => Availability::NeverTried,
+            Some(HubState::Connecting) => Availability::Attempting,
+            Some(HubState::Waiting) => Availability::Retrying,
+            Some(HubState::Connected) => Availability::Current,
+        };
+        available.to_number()
+    })
 }
 
 /// Sets the function that is told, from `RunCallbacks`, when a connection that refused a message

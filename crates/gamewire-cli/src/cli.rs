@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::{cert, chat, demo, echo, perf};
+use crate::{cert, chat, demo, echo, hub, perf, ping};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,8 +39,12 @@ enum Command {
     Chat(chat::ChatArgs),
     /// Accepts anyone and sends every message back
     Echo(echo::EchoArgs),
+    /// Measures round trips to an echo, and says which route they take
+    Ping(ping::PingArgs),
     /// Measures throughput and round trips between two processes
     Perf(perf::PerfArgs),
+    /// Runs a hub: rendezvous by identity, certificates, STUN
+    Hub(hub::HubArgs),
     /// Makes keys and certificates, and shows them
     Cert(cert::CertArgs),
 }
@@ -60,7 +64,9 @@ impl Cli {
             Command::Demo(args) => demo::run(args),
             Command::Chat(args) => chat::run(args),
             Command::Echo(args) => echo::run(args),
+            Command::Ping(args) => ping::run(args),
             Command::Perf(args) => perf::run(args),
+            Command::Hub(args) => hub::run(args),
             Command::Cert(args) => cert::run(args),
         }
     }
@@ -101,6 +107,9 @@ mod tests {
             "gamewire perf client --connect [::1]:5 --unreliable --lanes 4 --json --quiet",
             "gamewire perf client --connect [::1]:5 --ping-pong --encryption none",
             "gamewire cert gen-key",
+            "gamewire echo --identity str:bob --hub ws://127.0.0.1:5",
+            "gamewire ping 127.0.0.1:5 --count 3 --json",
+            "gamewire ping str:bob --identity str:a --hub ws://[::1]:5 --route relay --unreliable",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap();
         }
@@ -109,7 +118,10 @@ mod tests {
             "gamewire fly",
             "gamewire chat",
             "gamewire chat --listen 5 --connect 127.0.0.1:5",
-            "gamewire echo",
+            "gamewire ping",
+            "gamewire ping str:bob --identity bob",
+            "gamewire ping str:bob --size 3",
+            "gamewire ping str:bob --route sideways",
             "gamewire demo --clients 0",
             "gamewire demo --loss 100",
             "gamewire demo --log =",

@@ -6,14 +6,18 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use gamewire::{
     Config, ConnectionHandle, ConnectionState, Event, LaneConfig, Message, Outgoing,
     PollGroupHandle, SendError, SendFlags, Sockets, StatusChanged,
 };
 
-use crate::{address, session, units};
+use crate::{
+    address,
+    session::{self, HubArgs},
+    units,
+};
 
 /// Messages taken at once; bounds what one connection can keep waiting beyond its send buffer.
 const BATCH: usize = 256;
@@ -26,13 +30,20 @@ const BUFFER_BYTES: i32 = 4 << 20;
 Examples:
   gamewire echo --listen 27015
   gamewire echo --listen 127.0.0.1:0 --rate 1000000
+  gamewire echo --identity str:bob --hub ws://127.0.0.1:27080
 
-Runs until it is killed. Prints `listening on ADDR`, then a line per connection. Who sends faster than
+Runs until it is killed. Prints `listening on ADDR`, or `listening as ID` once the hub knows it, then
+a line per connection. Who sends faster than
 he reads is slowed down; nothing reliable is lost.")]
 pub(crate) struct EchoArgs {
     /// Address to listen on: IP:PORT, or a port alone for every address; port 0 takes a free one
     #[arg(long, value_name = "ADDR", value_parser = address::parse_listen)]
-    listen: SocketAddr,
+    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    hub: HubArgs,
+    /// The virtual port to listen on by identity
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    virtual_port: i32,
     /// Send rate limit per connection; 0: none
     #[arg(long, value_name = "BYTES/S", default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..))]
     rate: i32,
@@ -57,7 +68,11 @@ struct Echo {
 
 /// Runs `gamewire echo`.
 pub(crate) fn run(args: &EchoArgs) -> anyhow::Result<()> {
-    let sockets = session::sockets(None)?;
+    let by_identity = args.hub.identity.is_some();
+    if args.listen.is_none() && !by_identity {
+        bail!("say where to listen: --listen ADDR, or --identity ID with --hub URL, or both");
+    }
+    let sockets = if by_identity { args.hub.open("echo")? } else { session::sockets(None)? };
     let group = sockets.create_poll_group().context("no poll group")?;
     let rate = if args.rate == 0 { i32::MAX } else { args.rate };
     let options = [
@@ -67,7 +82,16 @@ pub(crate) fn run(args: &EchoArgs) -> anyhow::Result<()> {
         Config::RecvBufferSize(BUFFER_BYTES),
     ];
     let echo = Arc::new(Echo { sockets, group, connections: Mutex::default() });
-    session::listen(&echo.sockets, args.listen, &options)?;
+    if let Some(address) = args.listen {
+        session::listen(&echo.sockets, address, &options)?;
+    }
+    if by_identity {
+        let port = args.virtual_port;
+        echo.sockets.create_listen_socket_p2p(port, &options).context("cannot listen")?;
+        session::wait_for_hub(&echo.sockets)?;
+        let identity = echo.sockets.identity().context("no identity")?;
+        session::print_line(&format!("listening as {identity} on virtual port {port}"))?;
+    }
     let receiving = echo.clone();
     std::thread::spawn(move || receiving.run_messages());
     echo.run_events()

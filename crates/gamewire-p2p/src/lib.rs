@@ -4,7 +4,9 @@
 //! of Valve's library (wire.md §8 and §9); the discipline is that of RFC 8445.
 #![forbid(unsafe_code)]
 
+pub mod classification;
 pub mod ice;
+pub mod port_mapping;
 pub mod rendezvous;
 pub mod stun;
 pub mod turn;

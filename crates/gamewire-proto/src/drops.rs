@@ -62,35 +62,34 @@ drop_reasons! {
     NotListening = "not_listening",
 }
 
-/// One counter per [`DropReason`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DropCounters([u64; DropReason::ALL.len()]);
-
-impl Default for DropCounters {
-    fn default() -> Self {
-        Self([0; DropReason::ALL.len()])
-    }
-}
+/// One counter per [`DropReason`]. Takes no memory until something is counted.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct DropCounters(Option<Box<[u64; DropReason::ALL.len()]>>);
 
 impl DropCounters {
+    fn counts(&mut self) -> &mut [u64; DropReason::ALL.len()] {
+        self.0.get_or_insert_with(|| Box::new([0; DropReason::ALL.len()]))
+    }
+
     /// Counts one drop.
     pub fn count(&mut self, reason: DropReason) {
-        self.0[reason as usize] += 1;
+        self.counts()[reason as usize] += 1;
     }
 
     /// How many were dropped for `reason`.
     pub fn of(&self, reason: DropReason) -> u64 {
-        self.0[reason as usize]
+        self.0.as_ref().map_or(0, |counts| counts[reason as usize])
     }
 
     /// How many were dropped in all.
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.0.iter().flat_map(|counts| counts.iter()).sum()
     }
 
     /// Adds another set of counters.
     pub fn add(&mut self, other: &Self) {
-        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+        let Some(other) = &other.0 else { return };
+        for (mine, theirs) in self.counts().iter_mut().zip(other.iter()) {
             *mine += theirs;
         }
     }

@@ -6,11 +6,13 @@
 //! `docs/wire/relay.md`.
 #![forbid(unsafe_code)]
 
+pub mod client;
 pub mod config;
 pub mod coordinator;
 pub mod hosted;
 pub mod location;
 mod pop;
 pub mod relay;
+pub mod server;
 
 pub use pop::PopId;

@@ -181,12 +181,12 @@ impl Core {
             match link.send(now, &transmit) {
                 SendOutcome::Sent | SendOutcome::Dropped(_) => {}
                 SendOutcome::WouldBlock { consumed, wait } => {
-                    state.unsent = Some(Unsent {
+                    state.unsent = Some(Box::new(Unsent {
                         link: link.clone(),
                         destination: batch.destination,
                         contents: datagrams[consumed..].to_vec(),
                         segment_size: batch.segment_size,
-                    });
+                    }));
                     self.await_room(slot, link, now, wait);
                     return;
                 }
@@ -217,12 +217,12 @@ impl Core {
         let mut state = slot.lock();
         let now = self.clock.now();
         if let Some(unsent) = state.unsent.take() {
-            let Unsent { link, destination, contents, segment_size } = unsent;
+            let Unsent { link, destination, contents, segment_size } = *unsent;
             let transmit = Transmit { destination, contents: &contents, segment_size };
             if let SendOutcome::WouldBlock { consumed, wait } = link.send(now, &transmit) {
                 self.await_room(slot, &link, now, wait);
                 let contents = contents[consumed..].to_vec();
-                state.unsent = Some(Unsent { link, destination, contents, segment_size });
+                state.unsent = Some(Box::new(Unsent { link, destination, contents, segment_size }));
                 return;
             }
         }

@@ -36,6 +36,7 @@ mod auth;
 mod clock;
 pub mod config;
 pub mod coordinator;
+mod copies;
 mod core;
 pub mod debug_output;
 mod error;

@@ -4,7 +4,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -28,7 +28,9 @@ pub(crate) struct Link {
     fake_send: AtomicBool,
     fake_receive: AtomicBool,
     trace: PacketTrace,
-    fake: Mutex<FakeNetwork>,
+    /// Made when it is first used; what its whims begin with.
+    fake: OnceLock<Box<Mutex<FakeNetwork>>>,
+    fake_seed: u64,
     /// Connections whose datagrams the socket refused; the worker goes on with them.
     blocked: Mutex<Vec<Arc<Slot>>>,
 }
@@ -48,19 +50,29 @@ impl Link {
             fake_send: AtomicBool::new(false),
             fake_receive: AtomicBool::new(false),
             trace: PacketTrace::default(),
-            fake: Mutex::new(FakeNetwork::new(seed)),
+            fake: OnceLock::new(),
+            fake_seed: seed,
             blocked: Mutex::default(),
         };
         link.configure_fake(fake);
         link
     }
 
+    /// The fake network, if it was ever used.
+    pub(crate) fn fake_in_use(&self) -> Option<MutexGuard<'_, FakeNetwork>> {
+        self.fake.get().map(|fake| fake.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     pub(crate) fn fake(&self) -> MutexGuard<'_, FakeNetwork> {
-        self.fake.lock().unwrap_or_else(PoisonError::into_inner)
+        let make = || Box::new(Mutex::new(FakeNetwork::new(self.fake_seed)));
+        self.fake.get_or_init(make).lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes how bad the network pretends to be.
     pub(crate) fn configure_fake(&self, config: &FakeNetworkConfig) {
+        if self.fake.get().is_none() && *config == FakeNetworkConfig::default() {
+            return;
+        }
         let mut fake = self.fake();
         fake.configure(*config);
         self.fake_send.store(fake.is_active(Direction::Send), Ordering::Relaxed);

@@ -92,8 +92,8 @@ impl Default for Options {
 impl Options {
     /// The default, completed by the environment: `GAMEWIRE_ROOTS` (public keys of trusted roots,
     /// as `ssh-ed25519 …` lines, separated by commas or line ends, or `@FILE`),
-    /// `GAMEWIRE_APPID` (a number), `GAMEWIRE_HUB` (a URL), and `GAMEWIRE_HUB_ROOTS` (the path of a
-    /// PEM file).
+    /// `GAMEWIRE_APPID` (a number), `GAMEWIRE_HUB` (a URL), and `GAMEWIRE_HUB_ROOTS` (PEM, or
+    /// `@FILE`).
     ///
     /// # Errors
     /// A variable is set and makes no sense.
@@ -108,13 +108,27 @@ impl Options {
             options.trust = Self::trust_from_text(&roots)?;
         }
         options.hub = env::var("GAMEWIRE_HUB").ok();
-        if let Ok(path) = env::var("GAMEWIRE_HUB_ROOTS") {
-            let pem = std::fs::read_to_string(&path).map_err(|error| {
-                OpenError::Environment(format!("GAMEWIRE_HUB_ROOTS: {path}: {error}"))
-            })?;
-            options.hub_roots = Some(pem);
+        if let Ok(roots) = env::var("GAMEWIRE_HUB_ROOTS") {
+            options.hub_roots = Some(Self::hub_roots_from_text(&roots)?);
         }
         Ok(options)
+    }
+
+    /// The PEM text for [`Options::hub_roots`], from itself or from `@FILE`, as in
+    /// `GAMEWIRE_HUB_ROOTS`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or there is no certificate in the text.
+    pub fn hub_roots_from_text(text: &str) -> Result<String, OpenError> {
+        let fail = |what: String| OpenError::Environment(format!("GAMEWIRE_HUB_ROOTS: {what}"));
+        let pem = match text.strip_prefix('@') {
+            Some(path) => {
+                std::fs::read_to_string(path).map_err(|error| fail(format!("{path}: {error}")))?
+            }
+            None => text.to_owned(),
+        };
+        crate::hub::roots_from_pem(&pem).map_err(fail)?;
+        Ok(pem)
     }
 
     /// Whom to trust, from text as in `GAMEWIRE_ROOTS`.

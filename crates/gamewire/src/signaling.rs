@@ -109,6 +109,9 @@ pub enum P2pError {
     /// There is no way to signal: neither a hub nor a channel of the application's.
     #[error("neither a hub nor signaling of the application's is configured")]
     NoSignaling,
+    /// `P2P_Transport_ICE_Enable` leaves no way for packets.
+    #[error("every kind of route is switched off")]
+    NoRoute,
     /// Such a connection to the peer exists already.
     #[error("a symmetric connection to the peer exists already")]
     AlreadyConnected,

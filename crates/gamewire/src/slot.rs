@@ -10,7 +10,6 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use bytes::BytesMut;
 use gamewire_crypto::Entropy;
 use gamewire_p2p::rendezvous::PeerConnection;
 use gamewire_proto::{
@@ -22,6 +21,7 @@ use gamewire_wire::identity::Identity;
 
 use crate::{
     config::ScopeValues,
+    copies::Copies,
     handle::{ConnectionHandle, Keyed, ListenSocketHandle, PollGroupHandle},
     inbox::Inbox,
     link::Link,
@@ -115,11 +115,11 @@ pub(crate) struct Unsent {
 #[derive(Debug)]
 pub(crate) struct SlotState {
     pub(crate) machine: Machine,
-    pub(crate) unsent: Option<Unsent>,
+    pub(crate) unsent: Option<Box<Unsent>>,
     pub(crate) group: Option<PollGroupHandle>,
     pub(crate) name: String,
     /// Payloads given as slices are copied in here, many to one allocation.
-    pub(crate) copies: BytesMut,
+    pub(crate) copies: Copies,
 }
 
 /// What the application took since the machine was told.
@@ -206,7 +206,7 @@ impl Slot {
                 unsent: None,
                 group: None,
                 name: String::new(),
-                copies: BytesMut::new(),
+                copies: Copies::default(),
             }),
         }
     }

@@ -471,7 +471,7 @@ impl Worker {
         let Some(bound) = self.bound.get_mut(&token) else { return };
         let link = bound.binding.link.clone();
         loop {
-            let ready = link.fake().poll_ready(now);
+            let ready = link.fake_in_use().and_then(|mut fake| fake.poll_ready(now));
             let Some((direction, remote, mut datagram)) = ready else { break };
             match direction {
                 Direction::Send => {
@@ -480,7 +480,7 @@ impl Worker {
                 Direction::Recv => bound.receive(core, now, remote, &mut datagram),
             }
         }
-        if let Some(deadline) = link.fake().poll_timeout() {
+        if let Some(deadline) = link.fake_in_use().and_then(|fake| fake.poll_timeout()) {
             self.timers.set(deadline, Target::Socket(token));
         }
         if bound.retry_at.is_some_and(|at| at <= now) {

@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 
-use crate::packets::{CONTENT_BYTES, Cipher, content_len};
+use crate::packets::{Cipher, content_len};
 
 /// How messages lie in packets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,12 +25,12 @@ pub(crate) struct Assembly {
 }
 
 impl Assembly {
-    pub(crate) fn new(framing: Framing, message_bytes: usize) -> Self {
+    pub(crate) fn new(framing: Framing, message_bytes: usize, content_bytes: usize) -> Self {
         Self {
             framing,
             message: vec![0; message_bytes],
             filled: 0,
-            content: vec![0; CONTENT_BYTES],
+            content: vec![0; content_bytes],
             expected: 0,
         }
     }
@@ -44,7 +44,7 @@ impl Assembly {
         sink: &mut dyn FnMut(&[u8]),
     ) -> anyhow::Result<()> {
         let len = content_len(packet);
-        ensure!(len <= CONTENT_BYTES, "a packet of {} bytes", packet.len());
+        ensure!(len <= self.content.len(), "a packet of {} bytes", packet.len());
         if self.framing == Framing::Datagram {
             cipher.open(packet, &mut self.content)?;
             self.expected = self.expected.max(number + 1);
@@ -95,7 +95,7 @@ impl Assembly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packets::{Kind, PACKET_BYTES, Side, kind};
+    use crate::packets::{CONTENT_BYTES, Kind, PACKET_BYTES, Side, kind};
 
     #[test]
     fn messages_of_every_size_come_out_whole() {
@@ -103,7 +103,7 @@ mod tests {
             let mut client = Cipher::new(Side::Client).unwrap();
             let server = Cipher::new(Side::Server).unwrap();
             let stream: Vec<u8> = (0..size * 50).map(|at| (at / size) as u8).collect();
-            let mut assembly = Assembly::new(Framing::Stream, size);
+            let mut assembly = Assembly::new(Framing::Stream, size, CONTENT_BYTES);
             let mut seen = 0;
             for content in stream.chunks(CONTENT_BYTES) {
                 let mut packet = [0; PACKET_BYTES];

@@ -9,7 +9,7 @@ use crate::{
     assembly::Framing,
     crowd::Echoes,
     link::{Pair, Shape},
-    packets::{Cipher, Side},
+    packets::{Cipher, LARGE_PACKET_BYTES, PACKET_BYTES, Side},
     port::{Offload, Port},
 };
 
@@ -20,11 +20,12 @@ pub(crate) struct Library {
 }
 
 /// - `gso`: batches of 64 KiB that the kernel cuts and joins; lone messages go by blocking calls.
+/// - `gso_large`: packets of almost 64 KiB, which need no cutting.
 /// - `single`: a blocking call for each packet.
 fn offload(plan: &Plan) -> anyhow::Result<Offload> {
     Ok(match plan.settings.as_str() {
         "gso" if plan.workload.is_urgent() => Offload::Single,
-        "gso" => Offload::Gso,
+        "gso" | "gso_large" => Offload::Gso,
         "single" => Offload::Single,
         name => bail!("no settings are called {name}"),
     })
@@ -36,7 +37,9 @@ fn shape(plan: &Plan) -> Shape {
         Delivery::Unreliable => Framing::Datagram,
     };
     let message_bytes = plan.workload.message_bytes();
-    Shape { framing, urgent: plan.workload.is_urgent(), message_bytes }
+    let large = plan.settings == "gso_large";
+    let packet_bytes = if large { LARGE_PACKET_BYTES } else { PACKET_BYTES };
+    Shape { packet_bytes, framing, urgent: plan.workload.is_urgent(), message_bytes }
 }
 
 impl Endpoint for Library {

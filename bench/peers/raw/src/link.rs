@@ -8,14 +8,15 @@ use bytes::Bytes;
 
 use crate::{
     assembly::{Assembly, Framing},
-    packets::{self, CONTENT_BYTES, Cipher, Kind, OVERHEAD_BYTES, PACKET_BYTES},
+    packets::{self, Cipher, Kind, OVERHEAD_BYTES, PACKET_BYTES},
     port::{BATCH_BYTES, MAX_BATCH_PACKETS, Port},
 };
 
-/// Packets that may be on their way; fewer than the kernel's buffer holds.
-pub(crate) const WINDOW_PACKETS: u64 = 2048;
-/// Packets received before they are acknowledged: seldom, as each acknowledgement may wake the sender.
-const ACK_EVERY: u64 = 512;
+/// Bytes that may be on their way; fewer than the kernel's buffer holds.
+pub(crate) const WINDOW_BYTES: usize = 2048 * PACKET_BYTES;
+/// Packets received before they are acknowledged, in parts of the window: seldom, as each
+/// acknowledgement may wake the sender.
+const ACK_SHARE: u64 = 4;
 
 /// See the module.
 pub(crate) struct Pair {
@@ -31,6 +32,10 @@ pub(crate) struct Pair {
     batch: Vec<u8>,
     batch_len: usize,
     segment: usize,
+    /// Bytes of content in a packet, at most.
+    content_bytes: usize,
+    /// Packets that may be on their way.
+    window: u64,
     /// Number below which the other side has all packets.
     acked: u64,
     /// Up to where we said so.
@@ -45,6 +50,8 @@ pub(crate) struct Shape {
     pub(crate) framing: Framing,
     pub(crate) urgent: bool,
     pub(crate) message_bytes: usize,
+    /// Bytes of a packet, at most.
+    pub(crate) packet_bytes: usize,
 }
 
 impl Pair {
@@ -55,20 +62,23 @@ impl Pair {
         shape: Shape,
     ) -> Self {
         let segment = match shape.framing {
-            Framing::Stream => PACKET_BYTES,
+            Framing::Stream => shape.packet_bytes,
             Framing::Datagram => shape.message_bytes + OVERHEAD_BYTES,
         };
+        let content_bytes = shape.packet_bytes - OVERHEAD_BYTES;
         Self {
             port,
             remote,
             cipher,
             framing: shape.framing,
             urgent: shape.urgent,
-            assembly: Assembly::new(shape.framing, shape.message_bytes),
-            partial: Vec::with_capacity(CONTENT_BYTES),
-            batch: vec![0; BATCH_BYTES + PACKET_BYTES],
+            assembly: Assembly::new(shape.framing, shape.message_bytes, content_bytes),
+            partial: Vec::with_capacity(content_bytes),
+            batch: vec![0; BATCH_BYTES + shape.packet_bytes],
             batch_len: 0,
             segment,
+            content_bytes,
+            window: (WINDOW_BYTES / shape.packet_bytes) as u64,
             acked: 0,
             told: 0,
             early: VecDeque::new(),
@@ -76,7 +86,7 @@ impl Pair {
     }
 
     fn has_room(&self) -> bool {
-        self.cipher.sealed() - self.acked < WINDOW_PACKETS
+        self.cipher.sealed() - self.acked < self.window
     }
 
     /// Seals a packet into the batch, and sends the batch when it is full.
@@ -101,16 +111,16 @@ impl Pair {
 
     fn push_stream(&mut self, mut message: &[u8]) -> anyhow::Result<()> {
         while !message.is_empty() {
-            if self.partial.is_empty() && message.len() >= CONTENT_BYTES {
-                let (content, rest) = message.split_at(CONTENT_BYTES);
+            if self.partial.is_empty() && message.len() >= self.content_bytes {
+                let (content, rest) = message.split_at(self.content_bytes);
                 self.push(content)?;
                 message = rest;
                 continue;
             }
-            let take = message.len().min(CONTENT_BYTES - self.partial.len());
+            let take = message.len().min(self.content_bytes - self.partial.len());
             self.partial.extend_from_slice(&message[..take]);
             message = &message[take..];
-            if self.partial.len() == CONTENT_BYTES {
+            if self.partial.len() == self.content_bytes {
                 self.push_partial()?;
             }
         }
@@ -146,7 +156,7 @@ impl Pair {
                 }
             }
         })?;
-        if self.assembly.expected >= self.told + ACK_EVERY {
+        if self.assembly.expected >= self.told + self.window / ACK_SHARE {
             self.told = self.assembly.expected;
             let mut ack = [0; 8 + OVERHEAD_BYTES];
             let len = self.cipher.seal(Kind::Ack, &self.told.to_le_bytes(), &mut ack)?;

@@ -1,7 +1,7 @@
 //! UDP and AES-256-GCM with nothing around it: what encrypted datagrams can do at most.
 //!
 //! Nothing is sent again, no keys are exchanged, rates are not controlled. The only courtesy is that
-//! a sender stays [`link::WINDOW_PACKETS`] ahead of its receiver at most, so that the limit is that of
+//! a sender stays [`link::WINDOW_BYTES`] ahead of its receiver at most, so that the limit is that of
 //! both and not of a buffer that overflows.
 
 #![forbid(unsafe_code)]

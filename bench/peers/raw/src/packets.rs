@@ -7,7 +7,10 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 pub(crate) const OVERHEAD_BYTES: usize = HEADER_BYTES + TAG_BYTES;
 /// Bytes of a packet, at most: those of Valve's library.
 pub(crate) const PACKET_BYTES: usize = 1300;
-/// Bytes of content in a packet, at most.
+/// Bytes of a large packet: those that ours come to over loopback.
+pub(crate) const LARGE_PACKET_BYTES: usize = 65_487;
+/// Bytes of content in a packet of the usual size, at most.
+#[cfg(test)]
 pub(crate) const CONTENT_BYTES: usize = PACKET_BYTES - OVERHEAD_BYTES;
 
 const HEADER_BYTES: usize = 8;

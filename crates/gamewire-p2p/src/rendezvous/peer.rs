@@ -129,6 +129,8 @@ pub struct PeerConnection {
     routes: Routes,
     failure: Option<FailureReason>,
     heard: bool,
+    /// No signal goes before we can prove who we are.
+    held: bool,
     encapsulated: Vec<u8>,
 }
 
@@ -213,6 +215,7 @@ impl PeerConnection {
             routes: Routes::default(),
             failure: None,
             heard: false,
+            held: false,
             encapsulated: Vec::new(),
         }
     }
@@ -271,6 +274,24 @@ impl PeerConnection {
     pub fn signaling_failed(&mut self, now: Time) {
         self.connection.fail(now, EndReason::MISC_SIGNALING, "A signal could not be sent");
         self.after(now);
+    }
+
+    /// Keeps back the signals of a connection that was just opened, until
+    /// [`PeerConnection::release`].
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// We can prove who we are: the request goes out, with that proof. Without effect on a
+    /// connection that was not held.
+    pub fn release(&mut self, now: Time, party: &LocalParty, entropy: &mut dyn Entropy) {
+        if std::mem::take(&mut self.held) {
+            let expected_identity = self.remote.clone();
+            let party = LocalParty { expected_identity, ..party.clone() };
+            self.local = party.identity.clone();
+            self.connection.renew_request(party, entropy);
+            self.signals.schedule(now);
+        }
     }
 
     /// A UDP socket is there for the search for a route.
@@ -482,6 +503,9 @@ impl PeerConnection {
 
     /// The signal that is to go now.
     pub fn poll_signal(&mut self, now: Time) -> Option<Vec<u8>> {
+        if self.held {
+            return None;
+        }
         let goodbye = self.goodbye.next.is_some_and(|at| at <= now);
         if !goodbye && !self.signals.is_due(now) {
             return None;
@@ -627,8 +651,8 @@ impl PeerConnection {
         [
             self.connection.poll_timeout(now),
             self.agent.as_ref().and_then(Agent::poll_timeout),
-            self.signals.deadline(),
-            self.goodbye.next,
+            self.signals.deadline().filter(|_| !self.held),
+            self.goodbye.next.filter(|_| !self.held),
             self.routes.deadline().filter(|_| !self.is_over()),
         ]
         .into_iter()

@@ -55,6 +55,8 @@ pub mod method {
 pub mod attribute {
     /// RFC 8489 §14.1.
     pub const MAPPED_ADDRESS: u16 = 0x0001;
+    /// RFC 5780 §7.2.
+    pub const CHANGE_REQUEST: u16 = 0x0003;
     /// RFC 8489 §14.3.
     pub const USERNAME: u16 = 0x0006;
     /// RFC 8489 §14.5.

@@ -29,6 +29,9 @@ const MAX_ODD_PACKETS: u32 = 64;
 /// A data packet with less than this cannot hold a sealed payload worth opening.
 const MIN_DATA_PACKET: usize = DATA_HEADER_LEN;
 
+/// A peer that was silent for so long has come to rest, and so have we.
+const IDLE_AFTER: Duration = Duration::from_secs(5);
+
 /// The streams can no longer be right; the text says why.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fatal(pub(super) String);
@@ -156,6 +159,10 @@ impl Session {
             return self.drop(DropReason::BadSeal);
         };
         self.packets_opened += 1;
+        self.connect_ok_arrived();
+        if now.since(self.stats.last_received()) >= IDLE_AFTER {
+            self.release_idle(receiver);
+        }
         let bytes = head.len() + plaintext.len();
         self.log.packet_opened(number, plaintext.len());
         let outcome = self.process(now, number, plaintext, queues, receiver);

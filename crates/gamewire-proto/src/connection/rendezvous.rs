@@ -61,6 +61,14 @@ impl Connection {
         Ok(connection)
     }
 
+    /// We are somebody else now, or can prove who we are: asks with new keys. Only for a request of
+    /// which no signal has gone out.
+    pub fn renew_request(&mut self, party: LocalParty, entropy: &mut dyn Entropy) {
+        if let Phase::Requesting(initiator) = &mut self.phase {
+            **initiator = RendezvousInitiator::new(self.local_id, party, &self.config, entropy);
+        }
+    }
+
     /// Our half of the key exchange, while the peer has not answered.
     pub fn connect_request(&self) -> Option<HandshakeHalf> {
         match &self.phase {

@@ -43,7 +43,8 @@ pub(super) struct Session {
     pub(super) sealer: Sealer,
     pub(super) opener: Opener,
     pub(super) traits: PeerTraits,
-    connect_ok: Option<ConnectOkAgain>,
+    /// Kept until the peer shows that it has it.
+    connect_ok: Option<Box<ConnectOkAgain>>,
     pub(super) acks: ReceivedPackets,
     pub(super) recovery: Recovery,
     pub(super) controller: Box<dyn CongestionController>,
@@ -90,7 +91,7 @@ impl Session {
             },
             window: ReceiveWindow::new(now, agreement.peer.receive_window, &config.receive),
             mtu: PathMtu::new(&config.send, agreement.peer.features),
-            connect_ok: agreement.connect_ok,
+            connect_ok: agreement.connect_ok.map(Box::new),
             acks: ReceivedPackets::new(agreement.first_packet_number - 1),
             recovery,
             pacer: Pacer::new(now, &*controller),
@@ -122,6 +123,11 @@ impl Session {
             },
             None => limits,
         }
+    }
+
+    /// The peer sent something sealed, which it cannot without our answer.
+    pub(super) fn connect_ok_arrived(&mut self) {
+        self.connect_ok = None;
     }
 
     pub(super) fn connect_ok_again(&self, timestamp: Option<u64>, limit: usize) -> Option<Vec<u8>> {
@@ -165,12 +171,18 @@ impl Session {
             StatsAction::Nothing => {}
             StatsAction::Send(reason) => {
                 if reason == SendReason::KeepAlive {
-                    receiver.release_idle();
+                    self.release_idle(receiver);
                 }
                 self.outgoing.send_stats();
             }
         }
         Ok(())
+    }
+
+    /// Nothing was to be said for long: gives back the memory of what was said before.
+    pub(super) fn release_idle(&mut self, receiver: &mut Receiver) {
+        receiver.release_idle();
+        self.recovery.release_idle();
     }
 
     /// The next moment at which something happens by itself.

@@ -80,11 +80,17 @@ pub enum Route {
     Dropped(DropReason),
 }
 
+/// What only those need who take connect requests.
+#[derive(Debug)]
+struct Listening {
+    challenge: ChallengeKey,
+    admission: Admission,
+}
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Endpoint {
-    challenge: ChallengeKey,
-    admission: Option<Admission>,
+    listening: Option<Box<Listening>>,
     table: Table,
     next_no_connection: Time,
     drops: DropCounters,
@@ -97,8 +103,10 @@ impl Endpoint {
     /// An endpoint; it takes connect requests if `accept` is given.
     pub fn new(accept: Option<AcceptLimits>, entropy: &mut dyn Entropy) -> Self {
         Self {
-            challenge: ChallengeKey::generate(entropy),
-            admission: accept.map(Admission::new),
+            listening: accept.map(|limits| {
+                let challenge = ChallengeKey::generate(entropy);
+                Box::new(Listening { challenge, admission: Admission::new(limits) })
+            }),
             table: Table::default(),
             next_no_connection: Time::default(),
             drops: DropCounters::default(),
@@ -107,7 +115,7 @@ impl Endpoint {
 
     /// Stops taking connect requests; existing connections go on.
     pub fn stop_listening(&mut self) {
-        self.admission = None;
+        self.listening = None;
     }
 
     /// A random local connection id that no connection here uses; both halves are non-zero
@@ -139,23 +147,23 @@ impl Endpoint {
     ) {
         let client_id = incoming.request.client_connection_id();
         self.table.insert(key, local_id, incoming.remote, Some((client_id, identity)));
-        if let Some(admission) = &mut self.admission {
-            admission.opened(key, incoming.remote.ip());
+        if let Some(listening) = &mut self.listening {
+            listening.admission.opened(key, incoming.remote.ip());
         }
     }
 
     /// The application accepted or refused the connection: it is pending no more.
     pub fn settled(&mut self, key: ConnectionKey) {
-        if let Some(admission) = &mut self.admission {
-            admission.settled(key);
+        if let Some(listening) = &mut self.listening {
+            listening.admission.settled(key);
         }
     }
 
     /// Forgets a connection and returns the peer's address, if it was known.
     pub fn remove(&mut self, key: ConnectionKey) -> Option<SocketAddr> {
         let remote = self.table.remove(key)?;
-        if let Some(admission) = &mut self.admission {
-            admission.closed(key, remote.ip());
+        if let Some(listening) = &mut self.listening {
+            listening.admission.closed(key, remote.ip());
         }
         Some(remote)
     }
@@ -273,9 +281,9 @@ impl Endpoint {
         datagram_len: usize,
         reply: &mut Vec<u8>,
     ) -> Route {
-        if self.admission.is_none() {
+        let Some(listening) = &self.listening else {
             return Route::Dropped(DropReason::NotListening);
-        }
+        };
         if request.connection_id() == 0 {
             return Route::Dropped(DropReason::Malformed);
         }
@@ -289,7 +297,7 @@ impl Endpoint {
         }
         let message = messages::ChallengeReply {
             connection_id: request.connection_id,
-            challenge: Some(self.challenge.issue(now.as_micros(), &Address::from(remote))),
+            challenge: Some(listening.challenge.issue(now.as_micros(), &Address::from(remote))),
             your_timestamp: request.my_timestamp,
             protocol_version: Some(PROTOCOL_VERSION),
         };
@@ -304,14 +312,15 @@ impl Endpoint {
         request: ConnectRequest,
         reply: &mut Vec<u8>,
     ) -> Route {
-        let Some(admission) = &self.admission else {
+        let Some(listening) = &self.listening else {
             return Route::Dropped(DropReason::NotListening);
         };
         let client_id = request.client_connection_id();
         if client_id == 0 {
             return Route::Dropped(DropReason::Malformed);
         }
-        if !self.challenge.check(now.as_micros(), &Address::from(remote), request.challenge()) {
+        if !listening.challenge.check(now.as_micros(), &Address::from(remote), request.challenge())
+        {
             return Route::Dropped(DropReason::BadChallenge);
         }
         if let Some(key) = self.table.by_client(remote, client_id) {
@@ -320,7 +329,7 @@ impl Endpoint {
             let control = Control::ConnectRepeated { timestamp, answer_limit: MAX_UDP_PAYLOAD };
             return Route::Control(key, Box::new(control));
         }
-        if let Err(reason) = admission.check(remote.ip()) {
+        if let Err(reason) = listening.admission.check(remote.ip()) {
             return Route::Dropped(reason);
         }
         let identity = crate::handshake::claimed_identity(&request);

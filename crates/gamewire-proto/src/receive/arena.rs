@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 /// Size of the first block, in bytes.
-const MIN_BLOCK: usize = 4 * 1024;
+const MIN_BLOCK: usize = 256;
 
 /// Size that blocks grow to while the application holds on to the previous ones, in bytes.
 const MAX_BLOCK: usize = 64 * 1024;

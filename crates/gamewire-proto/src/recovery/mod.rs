@@ -146,6 +146,11 @@ struct Tally {
 }
 
 impl Recovery {
+    /// Gives back spare memory. For connections that fell silent.
+    pub fn release_idle(&mut self) {
+        self.packets.release_idle();
+    }
+
     /// A recovery whose first packet gets `first_packet_number`, at least 1. The one before counts
     /// as acknowledged: the handshake is packet 1 (wire.md §2).
     pub fn new(first_packet_number: u64) -> Self {

@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 
 use crate::{Time, send::SentContent};
 
+/// Room for records that an idle connection keeps.
+const IDLE_RECORDS: usize = 4;
+
 /// What became of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Fate {
@@ -60,6 +63,11 @@ impl SentPackets {
 
     pub(super) fn len(&self) -> usize {
         self.records.len()
+    }
+
+    /// Gives back the memory of many records once there are few.
+    pub(super) fn release_idle(&mut self) {
+        self.records.shrink_to(IDLE_RECORDS);
     }
 
     pub(super) fn push(&mut self, packet: SentPacket) {

@@ -45,6 +45,7 @@ pub const EXTRA_BYTES_PER_SECOND: &str = "gamewire_bps";
 
 const ACK_REQUESTS: u32 = connection_stats_client_to_router::Flags::AckRequestRelay as u32
     | connection_stats_client_to_router::Flags::AckRequestImmediate as u32;
+const NOT_PRIMARY: u32 = connection_stats_client_to_router::Flags::NotPrimarySession as u32;
 const ACK_REQUEST_E2E: u32 = connection_stats_client_to_router::Flags::AckRequestE2e as u32;
 const ACK_REQUEST_IMMEDIATE: u32 =
     connection_stats_router_to_client::Flags::AckRequestImmediate as u32;
@@ -381,6 +382,7 @@ impl Relay {
                 relay_session_id: Some(id),
                 client_connection_id: Some(client.1),
                 routing_secret: Some(hosted.routing_secret),
+                not_primary_session: (flags & NOT_PRIMARY != 0).then_some(true),
                 ..ConnectionStatsRouterToServer::default()
             };
             self.afford_server(at, server)?;

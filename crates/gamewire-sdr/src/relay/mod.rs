@@ -211,6 +211,11 @@ impl Relay {
         self.sessions.len()
     }
 
+    /// Sessions that are in use. Walks them all.
+    pub fn open_session_count(&self) -> usize {
+        self.sessions.iter().filter(|session| session.gone_at.is_none()).count()
+    }
+
     /// Why datagrams were dropped.
     pub const fn drops(&self) -> &RelayDrops {
         &self.drops

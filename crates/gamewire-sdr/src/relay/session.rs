@@ -220,6 +220,10 @@ impl Sessions {
         self.by_id.get_mut(&id)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.order.iter().filter_map(|id| self.by_id.get(id))
+    }
+
     /// The id of the session at a place of the order.
     pub(super) fn at(&self, position: usize) -> Option<u32> {
         self.order.get(position).copied()

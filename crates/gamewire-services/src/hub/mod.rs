@@ -29,18 +29,23 @@ use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 
 use bytes::Bytes;
 use gamewire_crypto::{SigningKey, SystemEntropy, VerifyingKey};
-use gamewire_wire::messages::hub::{HubGoAway, hub_event};
 use tokio::{
     net::{TcpListener, UdpSocket},
     sync::{mpsc, oneshot},
     task::JoinSet,
 };
 
-use self::shared::{Phase, Shared, event};
+use self::shared::{Phase, Shared, go_away};
 use crate::store::{BusMessage, MAX_BUS_BACKLOG, Store};
 
 /// Where a hub keeps the key that it made for itself in development.
 const DEVELOPMENT_KEY: &str = "development/ca-key";
+
+/// Ports that are tried where any will do.
+const MAX_PORTS_TRIED: u32 = 32;
+
+/// How long what holds up the end of a hub is waited for.
+const LAST_MOMENT: Duration = Duration::from_secs(2);
 
 /// Starts hubs; see the module's documentation.
 #[derive(Debug)]
@@ -88,8 +93,8 @@ impl Hub {
         let run = move || match runtime() {
             Ok(runtime) => {
                 runtime.block_on(run(config, stopped, &started));
-                // What is left are requests that nobody waits for.
-                runtime.shutdown_background();
+                // Ends what is left, so that the store is closed when the thread ends.
+                runtime.shutdown_timeout(LAST_MOMENT);
             }
             Err(error) => drop(started.send(Err(HubError::Thread(error)))),
         };
@@ -135,6 +140,27 @@ impl HubHandle {
             tracing::error!("the hub's thread panicked");
         }
     }
+}
+
+/// Waits until the process is told to end, by SIGTERM or from the keyboard.
+///
+/// # Errors
+/// The system's.
+pub fn wait_for_termination() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let mut terminated = signal(SignalKind::terminate())?;
+            tokio::select! {
+                result = tokio::signal::ctrl_c() => result,
+                _ = terminated.recv() => Ok(()),
+            }
+        }
+        #[cfg(not(unix))]
+        tokio::signal::ctrl_c().await
+    })
 }
 
 impl Drop for HubHandle {
@@ -207,7 +233,19 @@ fn check_exposure(config: &HubConfig) -> Result<(), HubError> {
     }
 }
 
+/// Both sockets. Where any port will do, one is looked for that is free for both.
 async fn bind(config: &HubConfig) -> Result<(TcpListener, Option<UdpSocket>), HubError> {
+    let mut attempts = if config.listen.port() == 0 { MAX_PORTS_TRIED } else { 1 };
+    loop {
+        attempts -= 1;
+        let bound = bind_once(config).await;
+        if bound.is_ok() || attempts == 0 {
+            return bound;
+        }
+    }
+}
+
+async fn bind_once(config: &HubConfig) -> Result<(TcpListener, Option<UdpSocket>), HubError> {
     let fail = |address| move |error| HubError::Bind { address, error };
     let listener = TcpListener::bind(config.listen).await.map_err(fail(config.listen))?;
     let http = local_address(config.listen, listener.local_addr())?;
@@ -255,11 +293,10 @@ impl Running {
     /// Sends everybody away, waits for them, and ends.
     async fn drain(&mut self, deadline: Duration) {
         if !deadline.is_zero() {
-            self.shared.phase.send_replace(Phase::Draining);
             // Spread over half of the time, so that those who take over are not run down.
-            let within = u32::try_from(deadline.as_millis() / 2).unwrap_or(u32::MAX);
-            let go_away = HubGoAway { reconnect_within_ms: Some(within) };
-            self.shared.registry.broadcast(&event(hub_event::Body::GoAway(go_away)));
+            let within_ms = u32::try_from(deadline.as_millis() / 2).unwrap_or(u32::MAX);
+            self.shared.phase.send_replace(Phase::Draining { within_ms });
+            self.shared.registry.broadcast(&go_away(within_ms));
             let _ = tokio::time::timeout(deadline, self.everybody_gone()).await;
         }
         self.shared.phase.send_replace(Phase::Stopping);

@@ -19,7 +19,7 @@ use super::{
     login::{self, Gate, LoginError, Proven},
     metrics::{Drop, Outcome},
     registry::{Outbox, Outgoing},
-    shared::{Shared, event, stopped, topic, unix_seconds},
+    shared::{Phase, Shared, event, go_away, stopped, topic, unix_seconds},
     sources::Place,
 };
 
@@ -200,6 +200,10 @@ impl<'a> Session<'a> {
                 bus.subscribe(&topic);
             }
         });
+        // Whoever joined while the others were told.
+        if let Phase::Draining { within_ms } = shared.phase() {
+            self.outbox.push(go_away(within_ms));
+        }
         let Err(ended) = self.serve(socket).await;
         shared.registry.leave(&self.proven.user, &self.outbox, || {
             if let Some(bus) = shared.store.bus() {

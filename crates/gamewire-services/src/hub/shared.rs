@@ -11,7 +11,9 @@ use gamewire_crypto::TrustStore;
 use gamewire_wire::{
     Identity, hub,
     messages::CertificateSigned,
-    messages::hub::{HubEvent, HubSignal, hub_certificate_result::Status, hub_event::Body},
+    messages::hub::{
+        HubEvent, HubGoAway, HubSignal, hub_certificate_result::Status, hub_event::Body,
+    },
 };
 use prost::Message as _;
 use tokio::sync::watch;
@@ -34,7 +36,10 @@ pub(super) enum Phase {
     /// Takes whoever comes.
     Serving,
     /// Sends its clients elsewhere, and takes no new ones.
-    Draining,
+    Draining {
+        /// Within which time they are to go.
+        within_ms: u32,
+    },
     /// Ends everything.
     Stopping,
 }
@@ -96,6 +101,11 @@ pub(super) fn unix_seconds() -> u64 {
 pub(super) async fn stopped(phase: &mut watch::Receiver<Phase>) {
     // An error: the hub is gone altogether.
     let _ = phase.wait_for(|phase| *phase == Phase::Stopping).await.map(|_| ());
+}
+
+/// Tells a client to go elsewhere within a time.
+pub(super) fn go_away(within_ms: u32) -> Bytes {
+    event(Body::GoAway(HubGoAway { reconnect_within_ms: Some(within_ms) }))
 }
 
 /// A message to a client.

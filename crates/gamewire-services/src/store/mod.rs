@@ -7,8 +7,9 @@
 
 mod file;
 mod memory;
+mod redis;
 
-pub use self::{file::FileStore, memory::MemoryStore};
+pub use self::{file::FileStore, memory::MemoryStore, redis::RedisStore};
 
 use std::{
     fmt,
@@ -160,10 +161,7 @@ impl StoreConfig {
         match self {
             Self::Memory => Ok(Arc::new(MemoryStore::default())),
             Self::File(path) => Ok(Arc::new(FileStore::open(path)?)),
-            Self::Redis(_) => {
-                drop(messages);
-                Err(StoreError::NotReachable("not yet".to_owned()))
-            }
+            Self::Redis(url) => Ok(Arc::new(RedisStore::open(url, messages).await?)),
         }
     }
 }

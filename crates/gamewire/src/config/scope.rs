@@ -23,10 +23,21 @@ pub struct ScopeValues {
 #[derive(Debug, Default)]
 struct Values {
     set: BTreeMap<ConfigId, ConfigData>,
-    /// What was inherited when the scope stopped to follow; `None`: the default. Present for all
-    /// rows of that kind or for none.
-    bound: BTreeMap<ConfigId, Option<ConfigData>>,
+    /// The kinds of rows that no longer follow wider scopes, a bit for each [`Access`].
+    bound_kinds: u8,
+    /// What those rows inherited then, where it was not the default.
+    bound: BTreeMap<ConfigId, ConfigData>,
     lock: LockState,
+}
+
+impl Values {
+    fn is_bound(&self, id: ConfigId) -> bool {
+        self.has_bound(id.info().access)
+    }
+
+    fn has_bound(&self, access: Access) -> bool {
+        self.bound_kinds & (1 << access as u8) != 0
+    }
 }
 
 /// Whether values that are fixed once a connection is being made may still change.
@@ -109,7 +120,7 @@ impl ScopeValues {
         }
         let (own, is_bound) = {
             let values = self.read();
-            (values.set.get(&id).cloned(), values.bound.contains_key(&id))
+            (values.set.get(&id).cloned(), values.is_bound(id))
         };
         let inherited = own.is_none() && !is_bound && self.parent.is_some();
         Ok((own.unwrap_or_else(|| self.effective(id)), inherited))
@@ -124,11 +135,17 @@ impl ScopeValues {
 
     /// Stops following wider scopes in all rows of a kind.
     fn bind(&self, access: Access) {
+        // The first call wins: what was bound once stays.
+        if self.read().has_bound(access) {
+            return;
+        }
         let rows = ConfigId::ALL.iter().copied().filter(|id| id.info().access == access);
-        for id in rows {
-            let inherited = self.parent.as_ref().and_then(|parent| parent.explicit(id));
-            // The first call wins: what was bound once stays.
-            self.write().bound.entry(id).or_insert(inherited);
+        let explicit = |id| Some((id, self.parent.as_ref()?.explicit(id)?));
+        let inherited: Vec<_> = rows.filter_map(explicit).collect();
+        let mut values = self.write();
+        if !values.has_bound(access) {
+            values.bound_kinds |= 1 << access as u8;
+            values.bound.extend(inherited);
         }
     }
 
@@ -139,8 +156,8 @@ impl ScopeValues {
             if let Some(data) = values.set.get(&id) {
                 return Some(data.clone());
             }
-            if let Some(bound) = values.bound.get(&id) {
-                return bound.clone();
+            if values.is_bound(id) {
+                return values.bound.get(&id).cloned();
             }
         }
         self.parent.as_ref()?.explicit(id)

@@ -82,7 +82,7 @@ impl Edge {
     }
 
     /// Does what is to be done, if anything is.
-    pub(crate) fn serve(&mut self, core: &Core, hub: &Arc<HubClient>, now: Time) {
+    pub(crate) fn serve(&mut self, core: &Arc<Core>, hub: &Arc<HubClient>, now: Time) {
         let dirty = hub.dirty.swap(false, Ordering::AcqRel);
         let due = self.deadline(core, hub).is_some_and(|deadline| deadline <= now);
         if !dirty && !due && !self.ready && !certificate_is_due(core, hub, now) {
@@ -229,7 +229,7 @@ impl Edge {
     }
 
     /// Hands out what the machine has to say; nothing is locked while others are told.
-    fn hand_out(&mut self, core: &Core, hub: &Arc<HubClient>, now: Time) {
+    fn hand_out(&mut self, core: &Arc<Core>, hub: &Arc<HubClient>, now: Time) {
         loop {
             let Some(event) = guard(&hub.machine).poll_event() else { return };
             match event {

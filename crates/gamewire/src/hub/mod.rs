@@ -18,7 +18,7 @@ pub use machine::{
     HubError, HubState, MAX_QUEUED_SIGNAL_BYTES, MAX_QUEUED_SIGNALS, SIGNAL_LIFETIME,
 };
 
-pub(crate) use self::{edge::Edge, machine::CertificateRefusal};
+pub(crate) use self::{edge::Edge, machine::CertificateRefusal, tls::roots_from_pem};
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -116,8 +116,6 @@ impl HubClient {
     ///
     /// # Errors
     /// See [`HubError`]. No error says nothing about whether the peer gets it.
-    // Connections by identity, which use it, come next.
-    #[allow(dead_code)]
     pub(crate) fn send_signal(&self, to: &Identity, signal: &[u8]) -> Result<(), HubError> {
         self.with(|machine, now| machine.send_signal(now, to, signal))
     }

@@ -78,8 +78,8 @@ impl Counter {
 }
 
 /// The sending half of a socket's counters, shared by all threads that send.
-// On a cache line of its own, so that senders do not slow the receiver down.
-#[repr(align(128))]
+// On cache lines of its own, so that senders do not slow the receiver down.
+#[repr(align(64))]
 #[derive(Debug, Default)]
 pub(super) struct SendCounters {
     datagrams: Counter,
@@ -114,7 +114,7 @@ impl SendCounters {
 }
 
 /// The receiving half of a socket's counters.
-#[repr(align(128))]
+#[repr(align(64))]
 #[derive(Debug, Default)]
 pub(super) struct RecvCounters {
     datagrams: Counter,

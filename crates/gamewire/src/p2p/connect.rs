@@ -51,6 +51,11 @@ impl Sockets {
             return Err(P2pError::VirtualPortInUse(local_virtual_port));
         }
         tracing::info!(socket = %socket.handle, port, "listening on a virtual port");
+        if !self.core.may_go_without_certificate(&scope) {
+            self.core.want_certificate();
+        }
+        // Nobody finds us before the hub knows us.
+        self.connect_hub();
         Ok(socket.handle)
     }
 
@@ -120,11 +125,15 @@ impl Core {
         let local_port = u32::try_from(scope.int32(ConfigId::LocalVirtualPort)).ok();
         let ports = VirtualPorts { local: local_port.or(remote_port), remote: remote_port };
         let symmetric = scope.int32(ConfigId::SymmetricConnect) != 0;
+        if scope.int32(ConfigId::P2pTransportIceEnable) == 0 {
+            return Err(P2pError::NoRoute);
+        }
         if symmetric && peer.is_none() {
             return Err(P2pError::SymmetricWithoutIdentity);
         }
         let symmetric_peer = peer.filter(|_| symmetric);
-        if !self.may_go_without_certificate(&scope) {
+        let certified = self.may_go_without_certificate(&scope);
+        if !certified && !self.want_certificate() {
             return Err(P2pError::NoCertificate);
         }
         let existing = symmetric_peer.and_then(|peer| self.find_symmetric(peer, ports));
@@ -150,7 +159,10 @@ impl Core {
         let local_id = self.peers.reserve(&mut entropy).ok_or(P2pError::TooMany)?;
         let party = self.authentication().local_party(crate::clock::unix_seconds(), peer.cloned());
         let now = self.clock.now();
-        let machine = PeerConnection::connect(now, local_id, party, config, &mut entropy);
+        let mut machine = PeerConnection::connect(now, local_id, party, config, &mut entropy);
+        if !certified {
+            machine.hold();
+        }
         let slot = self.insert_peer(machine, (local_id, Some(signaling)), None, scope);
         drop(matching);
         let Some(slot) = slot else {
@@ -159,7 +171,34 @@ impl Core {
         };
         self.gather(&slot);
         servers::resolve(self, &slot, named);
+        if !certified && self.authentication().has_certificate() {
+            // It came in the meantime.
+            self.release_peers();
+        }
         Ok(slot.handle)
+    }
+
+    /// A certificate is there: connections that waited for it ask their peers.
+    pub(crate) fn release_peers(&self) {
+        let party = self.authentication().local_party(crate::clock::unix_seconds(), None);
+        let slots = self.peers.connections().into_iter();
+        for slot in slots.filter_map(|it| self.connections.find(it.to_raw())) {
+            let mut entropy = self.entropy();
+            self.drive_machine(&slot, |machine, now| {
+                if let Machine::Peer(peer) = machine {
+                    peer.release(now, &party, &mut entropy);
+                }
+            });
+        }
+    }
+
+    /// Has a certificate fetched if there is somebody to ask. False: there is nobody.
+    pub(super) fn want_certificate(&self) -> bool {
+        let Some(hub) = &self.hub else { return false };
+        let now = crate::clock::unix_seconds();
+        self.change_authentication(|auth| auth.init_authentication(now));
+        hub.want();
+        true
     }
 
     /// The connection that a symmetric one would be.
@@ -196,7 +235,7 @@ impl Core {
 
     /// A channel for a connection for which the application gave none.
     fn default_signaling(
-        &self,
+        self: &Arc<Self>,
         peer: &Identity,
         ports: VirtualPorts,
     ) -> Option<Arc<dyn ConnectionSignaling>> {
@@ -204,7 +243,7 @@ impl Core {
         let (local, remote) = (number(ports.local), number(ports.remote));
         let make = self.signaling_maker();
         let made = make.and_then(|make| make.call(peer, local.unwrap_or(-1), remote.unwrap_or(-1)));
-        made.map(Arc::from)
+        made.map(Arc::from).or_else(|| self.hub_signaling(peer))
     }
 
     /// What a machine is made with.

@@ -79,9 +79,11 @@ impl Core {
         }
     }
 
-    /// A signal came. False: it is malformed or suspicious.
-    pub(crate) fn received_signal(
+    /// A signal came, from somebody for whom the channel vouches, if it does. False: it is malformed
+    /// or suspicious.
+    pub(crate) fn received_signal_from(
         self: &Arc<Self>,
+        sender: Option<&Identity>,
         bytes: &[u8],
         context: &mut dyn SignalingRecvContext,
     ) -> bool {
@@ -96,7 +98,7 @@ impl Core {
                 return false;
             }
         };
-        if is_fake(&signal.from) {
+        if is_fake(&signal.from) || sender.is_some_and(|sender| *sender != signal.from) {
             return false;
         }
         let matching = self.peers.matching();
@@ -169,6 +171,12 @@ impl Core {
             .to_virtual_port
             .and_then(|port| self.peers.listener(port))
             .and_then(|socket| self.listen_sockets.find(socket.to_raw()));
+        let outer = listener.as_ref().map_or(&self.interface, |listener| &listener.options);
+        if !self.may_go_without_certificate(outer) {
+            // The request comes again, and perhaps the certificate has come by then.
+            self.want_certificate();
+            return None;
+        }
         let session = request.to_virtual_port == Some(SESSION_VIRTUAL_PORT);
         let heard = if session {
             self.messages.is_in_use()
@@ -178,7 +186,6 @@ impl Core {
         if !heard {
             return None;
         }
-        let outer = listener.as_ref().map_or(&self.interface, |listener| &listener.options);
         let options = ScopeValues::child(outer, Scope::Connection);
         if session {
             // Both ends may send the first message.
@@ -353,6 +360,6 @@ impl Sockets {
         signal: &[u8],
         context: &mut dyn SignalingRecvContext,
     ) -> bool {
-        self.core.received_signal(signal, context)
+        self.core.received_signal_from(None, signal, context)
     }
 }

@@ -6,7 +6,7 @@ use prost::Message as _;
 
 use super::Sockets;
 use crate::{
-    auth::{AuthenticationStatus, CertificateError},
+    auth::{AuthenticationStatus, Availability, CertificateError},
     core::Core,
     events::Event,
     hub::CertificateRefusal,
@@ -91,6 +91,9 @@ impl Core {
         };
         // The expiry may come sooner than anything that a service thread waits for.
         self.workers.iter().for_each(|worker| worker.wake());
+        if before != after && after.availability == Availability::Current {
+            self.release_peers();
+        }
         if before != after {
             self.events.push(Event::AuthenticationStatusChanged(after));
         }
@@ -123,7 +126,7 @@ mod tests {
     use prost::Message as _;
 
     use super::*;
-    use crate::{auth::Availability, clock::unix_seconds, options::Options};
+    use crate::{clock::unix_seconds, options::Options};
 
     /// A certificate that is good for an hour.
     fn with_certificate() -> (Sockets, u64) {

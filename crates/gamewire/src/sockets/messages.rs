@@ -19,11 +19,6 @@ use crate::{
     slot::{Machine, Slot, SlotState},
 };
 
-/// Slices up to this size share allocations with others; larger ones get their own.
-const MAX_SHARED_COPY: usize = 4096;
-/// Size of such a shared allocation.
-const COPY_BLOCK: usize = 64 * 1024;
-
 impl Sockets {
     /// Sends a message on lane 0. Returns its number.
     ///
@@ -43,7 +38,7 @@ impl Sockets {
             return Err(SendError::NoSuchConnection(Outgoing::new(connection, payload, flags)));
         };
         let mut state = slot.lock();
-        let payload = copy_in(&mut state, payload);
+        let payload = state.copies.copy(payload);
         let result = self.enqueue(&slot, &mut state, Outgoing::new(connection, payload, flags));
         self.core.settle(&slot, &mut state, self.core.clock.now());
         result
@@ -309,19 +304,6 @@ impl Sockets {
             | ConnectionState::None => Err(LanesError::Ended),
         }
     }
-}
-
-/// Small slices share allocations: no allocation per message in the steady state.
-fn copy_in(state: &mut SlotState, payload: &[u8]) -> Bytes {
-    if payload.len() > MAX_SHARED_COPY {
-        return Bytes::copy_from_slice(payload);
-    }
-    let copies = &mut state.copies;
-    if copies.capacity() < payload.len() {
-        copies.reserve(COPY_BLOCK);
-    }
-    copies.extend_from_slice(payload);
-    copies.split().freeze()
 }
 
 fn give_back(

@@ -1279,6 +1279,9 @@ pub struct ConnectionStatsRouterToServer {
     pub routing_secret: ::core::option::Option<u64>,
     #[prost(string, optional, tag = "15")]
     pub client_identity_string: ::core::option::Option<::prost::alloc::string::String>,
+    /// The client keeps this session in reserve; it is not the one to answer over.
+    #[prost(bool, optional, tag = "200")]
+    pub not_primary_session: ::core::option::Option<bool>,
 }
 /// Nested message and enum types in `ConnectionStatsRouterToServer`.
 pub mod connection_stats_router_to_server {
