@@ -5,7 +5,7 @@ use anyhow::bail;
 use crate::process;
 
 /// Each package with what needs it.
-const PACKAGES: [(&str, &str); 16] = [
+const PACKAGES: [(&str, &str); 17] = [
     ("cmake", "builds the C++ library of Valve for the interop matrix"),
     ("make", "the same"),
     ("g++", "the same"),
