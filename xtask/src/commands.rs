@@ -43,6 +43,11 @@ pub(crate) fn interop(arguments: &[String]) -> anyhow::Result<()> {
     beside_valve("interop-matrix", arguments)
 }
 
+/// `cargo xtask p2p`: the matrix of connections by identity, or the NAT lab.
+pub(crate) fn p2p(arguments: &[String]) -> anyhow::Result<()> {
+    beside_valve("p2p-matrix", arguments)
+}
+
 /// `cargo xtask abi`: programs compiled for Valve's library, with ours in its place.
 pub(crate) fn abi(arguments: &[String]) -> anyhow::Result<()> {
     beside_valve("abi", arguments)

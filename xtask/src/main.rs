@@ -63,6 +63,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Connect peers by identity in networks of its own: `libraries` with Valve's, `nat` behind routers
+    P2p {
+        /// Arguments for the matrix itself
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run programs compiled for Valve's library with ours, and compare what they see
     Abi {
         /// Arguments for the comparison itself
@@ -111,6 +117,7 @@ fn main() -> ExitCode {
         Command::Header { check } => header::run(check),
         Command::Dist { out } => dist::run(&out),
         Command::Interop { arguments } => commands::interop(&arguments),
+        Command::P2p { arguments } => commands::p2p(&arguments),
         Command::Abi { arguments } => commands::abi(&arguments),
         Command::RealStack { arguments } => commands::real_stack(&arguments),
         Command::Instructions { bless } => instructions::run(bless),

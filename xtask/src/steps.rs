@@ -134,6 +134,18 @@ pub(crate) const STEPS: &[Step] = &[
         "cargo xtask real-stack",
     ),
     call(
+        "p2p",
+        "the two libraries find each other by identity, by every kind of route",
+        || commands::p2p(&["libraries".to_owned()]),
+        "cargo xtask p2p libraries",
+    ),
+    call(
+        "nat-lab",
+        "peers behind routers of every kind find the route that theory says",
+        || commands::p2p(&["nat".to_owned()]),
+        "cargo xtask p2p nat",
+    ),
+    call(
         "abi",
         "programs compiled for Valve's library do the same with ours",
         || commands::abi(&[]),

@@ -5,7 +5,7 @@ use anyhow::bail;
 use crate::process;
 
 /// Each package with what needs it.
-const PACKAGES: [(&str, &str); 16] = [
+const PACKAGES: [(&str, &str); 17] = [
     ("cmake", "builds the C++ library of Valve for the interop matrix"),
     ("make", "the same"),
     ("g++", "the same"),
@@ -20,7 +20,8 @@ const PACKAGES: [(&str, &str); 16] = [
     ("mono-runtime", "runs it"),
     ("redis-server", "what several hubs share"),
     ("iproute2", "network namespaces of the interop matrix and the real-stack runs"),
-    ("nftables", "packet loss inside these namespaces"),
+    ("nftables", "packet loss inside these namespaces, and routers that translate addresses"),
+    ("coturn", "the TURN server of connections by identity"),
     ("iputils-ping", "to see that a namespace is up"),
 ];
 

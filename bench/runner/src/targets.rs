@@ -58,10 +58,7 @@ pub(crate) const TARGETS: &[Target] = &[
     at_least(20.0, BULK, "bytes_per_s", &["valve"]),
     at_least(1.25, BULK, "bytes_per_s", &["quinn"]),
     at_least(0.5, BULK, "bytes_per_s", &["raw_gso"]),
-    Target {
-        ours: "gamewire_large",
-        ..at_least(0.8, BULK, "bytes_per_s", &["raw_gso_large"])
-    },
+    Target { ours: "gamewire_large", ..at_least(0.8, BULK, "bytes_per_s", &["raw_gso_large"]) },
     at_most(0.25, BULK, "sender_cpu_s_per_gb", &["valve"]),
     at_most(0.25, BULK, "receiver_cpu_s_per_gb", &["valve"]),
     at_most(1.0, BULK, "sender_cpu_s_per_gb", &["quinn"]),

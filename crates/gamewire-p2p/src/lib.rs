@@ -6,6 +6,7 @@
 
 pub mod classification;
 pub mod ice;
+pub mod port_mapping;
 pub mod rendezvous;
 pub mod stun;
 pub mod turn;

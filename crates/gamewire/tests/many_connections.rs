@@ -1,4 +1,5 @@
 //! Ten thousand connections on one listen socket, and what each of them costs in memory.
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 

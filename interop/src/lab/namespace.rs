@@ -5,9 +5,14 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, ensure};
+
+/// How long an interface may take to carry packets.
+const CARRIER_TIME: Duration = Duration::from_secs(5);
 
 /// A network namespace with loopback up, held by a process that ends with this one.
 #[derive(Debug)]
@@ -54,6 +59,23 @@ impl Namespace {
         let mut command = self.command("ip");
         command.args(["-batch", "-"]);
         feed(command, lines)
+    }
+
+    /// Waits until an interface carries packets, which the kernel notices a moment after it is up.
+    ///
+    /// # Errors
+    /// It never does.
+    pub fn wait_for_carrier(&self, interface: &str) -> anyhow::Result<()> {
+        let deadline = Instant::now() + CARRIER_TIME;
+        loop {
+            let mut command = self.command("ip");
+            let output = command.args(["-o", "link", "show", "dev", interface]).output()?;
+            if String::from_utf8_lossy(&output.stdout).contains("state UP") {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{interface} gets no carrier");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Loads rules of `nft` inside.

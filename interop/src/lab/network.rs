@@ -102,6 +102,7 @@ impl PublicNetwork {
     /// It cannot be made.
     pub fn public_home(&self, families: Families) -> anyhow::Result<Home> {
         let (peer, _) = self.attach(families)?;
+        peer.wait_for_carrier("wan")?;
         Ok(Home { peer, routers: Vec::new() })
     }
 
@@ -119,6 +120,7 @@ impl PublicNetwork {
             let next = inside(&inner, *nat, network, client)?;
             routers.push(std::mem::replace(&mut inner, next));
         }
+        inner.wait_for_carrier("wan")?;
         Ok(Home { peer: inner, routers })
     }
 
@@ -133,6 +135,7 @@ impl PublicNetwork {
         for number in [1, 2] {
             let client = HOME_NETWORK.client(number);
             let peer = join_bridge(&router, number, HOME_NETWORK, client)?;
+            peer.wait_for_carrier("wan")?;
             homes.push(Home { peer, routers: Vec::new() });
         }
         forward(&router, nat, &HOME_NETWORK.client(1).to_string())?;
@@ -158,6 +161,7 @@ impl PublicNetwork {
             let client = HOME_NETWORK.client(customer);
             let nat = Nat::PORT_RESTRICTED;
             let inner = inside(&home, nat, HOME_NETWORK, client)?;
+            inner.wait_for_carrier("wan")?;
             // The carrier gives each customer ports of his own, as deterministic CGNAT does
             // (RFC 7422); the router at home uses them, so that they lead back to it.
             let ports = ports_of(customer);

@@ -25,6 +25,9 @@ const LIMIT: Duration = Duration::from_secs(40);
 /// Time for the two sides to agree on the best route.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// `ESteamNetConnectionEnd_Misc_P2P_NAT_Firewall`.
+const NO_ROUTE: i32 = 5009;
+
 /// Behind what a peer lives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
@@ -98,9 +101,10 @@ impl Kind {
 /// must have sent to where the datagram comes from. What comes from a mapping that depends on the
 /// destination comes from a port that nobody can know before: it passes only filters that do not
 /// look at ports.
-fn expected(one: Kind, other: Kind) -> Route {
+fn expected(one: Kind, other: Kind) -> Option<Route> {
     if one == Kind::UdpBlocked || other == Kind::UdpBlocked {
-        return Route::Relayed;
+        // A TURN server can be had by TCP; our driver does not carry such streams yet, and says so.
+        return None;
     }
     let unpredictable =
         |kind: Kind| kind.routers().iter().any(|nat| !nat.mapping.is_endpoint_independent());
@@ -109,7 +113,8 @@ fn expected(one: Kind, other: Kind) -> Route {
         kind.routers().iter().any(strict)
     };
     let never = |from: Kind, to: Kind| unpredictable(from) && looks_at_ports(to);
-    if never(one, other) || never(other, one) { Route::Relayed } else { Route::Direct }
+    let route = if never(one, other) || never(other, one) { Route::Relayed } else { Route::Direct };
+    Some(route)
 }
 
 /// Where the two peers of a cell live.
@@ -167,12 +172,13 @@ impl Setting {
         }
     }
 
-    fn expected(self) -> Route {
+    /// `None`: there is no route.
+    fn expected(self) -> Option<Route> {
         match self {
             Self::Apart(one, other) => expected(one, other),
-            Self::SharedHome => Route::Local,
-            Self::Neighbours { hairpin: true } => Route::Direct,
-            Self::Neighbours { hairpin: false } => Route::Relayed,
+            Self::SharedHome => Some(Route::Local),
+            Self::Neighbours { hairpin: true } => Some(Route::Direct),
+            Self::Neighbours { hairpin: false } => Some(Route::Relayed),
         }
     }
 
@@ -202,10 +208,14 @@ impl Cell for NatCell {
         let sides = [side(INITIATOR), side(ACCEPTOR)];
         let mut meeting = Meeting::open(sides, homes, Weather::FAIR, deadline)?;
         let wanted = self.setting.expected();
-        let run = meet(&mut meeting, wanted);
+        let run = match wanted {
+            Some(wanted) => meet(&mut meeting, wanted),
+            None => fail_to_meet(&mut meeting),
+        };
         let failure =
             |error| Failure { reason: format!("{error:#}"), diagnosis: meeting.diagnosis() };
-        run.map(|()| wanted.name().to_owned()).map_err(failure)
+        let name = wanted.map_or("no route", Route::name);
+        run.map(|()| name.to_owned()).map_err(failure)
     }
 }
 
@@ -216,9 +226,22 @@ fn meet(meeting: &mut Meeting, wanted: Route) -> anyhow::Result<()> {
     meeting.settles_on(wanted, PATIENCE)?;
     let plan =
         Plan::new(&[Run::reliable(&[1, 1200, 20_000], 12), Run::unreliable(&[20, 1000], 40)]);
-    meeting.exchange(&plan, 0.1)?;
+    meeting.exchange(&plan, 1.0)?;
     meeting.settles_on(wanted, Duration::ZERO)?;
     meeting.no_signal_was_refused()
+}
+
+/// Finds no route, and says why in time.
+fn fail_to_meet(meeting: &mut Meeting) -> anyhow::Result<()> {
+    meeting.dial()?;
+    let event = meeting.initiator.peer.event("the end", |event| {
+        event["event"] == "state"
+            && ["connected", "closed_by_peer", "problem_detected_locally"]
+                .iter()
+                .any(|state| event["new"] == *state)
+    })?;
+    anyhow::ensure!(event["end_reason"] == NO_ROUTE, "ended otherwise: {event}");
+    Ok(())
 }
 
 /// The TURN server by UDP and, for who has none, by TCP.
@@ -246,11 +269,10 @@ mod tests {
             (Kind::Symmetric, Kind::FullyRandom, Route::Relayed),
             (Kind::Public, Kind::Symmetric, Route::Direct),
             (Kind::CarrierGrade, Kind::PortRestricted, Route::Direct),
-            (Kind::UdpBlocked, Kind::Public, Route::Relayed),
         ];
         for (one, other, route) in cases {
-            assert_eq!(expected(one, other), route, "{one:?} and {other:?}");
-            assert_eq!(expected(other, one), route, "{other:?} and {one:?}");
+            assert_eq!(expected(one, other), Some(route), "{one:?} and {other:?}");
+            assert_eq!(expected(other, one), Some(route), "{other:?} and {one:?}");
         }
     }
 }

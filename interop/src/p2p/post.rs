@@ -4,7 +4,7 @@ use std::{
     cmp::Reverse,
     collections::BinaryHeap,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
@@ -73,19 +73,22 @@ impl Tally {
     }
 }
 
-/// A signal under way to one of two sides.
+/// What the carrier is told.
 #[derive(Debug)]
-struct Letter {
-    to: usize,
-    data: Value,
+enum Order {
+    /// A signal for one of two sides.
+    Carry { to: usize, data: Value },
+    /// Keep everything until told otherwise.
+    Hold,
+    /// Carry again.
+    Release,
 }
 
 /// The way between two processes. Ends when all taps are gone.
 #[derive(Debug)]
 pub struct Post {
-    sender: Sender<Letter>,
+    sender: Sender<Order>,
     inputs: Arc<[OnceLock<Input>; 2]>,
-    weather: Arc<Mutex<Weather>>,
     /// What happened on the way.
     pub tally: Arc<Tally>,
 }
@@ -93,20 +96,20 @@ pub struct Post {
 impl Post {
     /// Opens a way.
     pub fn open(weather: Weather, seed: u64) -> Self {
-        let (sender, letters) = channel();
+        let (sender, orders) = channel();
         let inputs: Arc<[OnceLock<Input>; 2]> = Arc::default();
-        let weather = Arc::new(Mutex::new(weather));
         let tally = Arc::<Tally>::default();
         let carrier = Carrier {
             inputs: inputs.clone(),
-            weather: weather.clone(),
+            weather,
+            held: None,
             tally: tally.clone(),
             random: seed | 1,
             under_way: BinaryHeap::new(),
             number: 0,
         };
-        thread::spawn(move || carrier.run(&letters));
-        Self { sender, inputs, weather, tally }
+        thread::spawn(move || carrier.run(&orders));
+        Self { sender, inputs, tally }
     }
 
     /// What takes signals out of the lines of one side.
@@ -115,7 +118,7 @@ impl Post {
         Box::new(move |mut line| {
             if line["event"] == "signal" {
                 // Fails only when the other end is gone, at the end of a cell.
-                let _gone = sender.send(Letter { to: 1 - side, data: line["data"].take() });
+                let _gone = sender.send(Order::Carry { to: 1 - side, data: line["data"].take() });
                 return None;
             }
             if line["reply"] == "signal" && line["id"] == TAG {
@@ -133,9 +136,15 @@ impl Post {
         let _first = self.inputs[side].set(input);
     }
 
-    /// Changes the weather.
-    pub fn set_weather(&self, weather: Weather) {
-        *self.weather.lock().unwrap_or_else(PoisonError::into_inner) = weather;
+    /// Keeps signals until [`Post::release`].
+    pub fn hold(&self) {
+        // The carrier lives as long as this.
+        let _carrier = self.sender.send(Order::Hold);
+    }
+
+    /// Sends what was held on its way.
+    pub fn release(&self) {
+        let _carrier = self.sender.send(Order::Release);
     }
 }
 
@@ -144,7 +153,9 @@ type UnderWay = Reverse<(Instant, u64, usize, String)>;
 #[derive(Debug)]
 struct Carrier {
     inputs: Arc<[OnceLock<Input>; 2]>,
-    weather: Arc<Mutex<Weather>>,
+    weather: Weather,
+    /// What is held, if anything is.
+    held: Option<Vec<(usize, Value)>>,
     tally: Arc<Tally>,
     random: u64,
     under_way: BinaryHeap<UnderWay>,
@@ -152,13 +163,24 @@ struct Carrier {
 }
 
 impl Carrier {
-    fn run(mut self, letters: &Receiver<Letter>) {
+    fn run(mut self, orders: &Receiver<Order>) {
         loop {
             let wait = self.under_way.peek().map_or(Duration::from_secs(60), |Reverse(next)| {
                 next.0.saturating_duration_since(Instant::now())
             });
-            match letters.recv_timeout(wait) {
-                Ok(letter) => self.post(letter),
+            match orders.recv_timeout(wait) {
+                Ok(Order::Carry { to, data }) => match &mut self.held {
+                    Some(held) => held.push((to, data)),
+                    None => self.post(to, &data),
+                },
+                Ok(Order::Hold) => {
+                    self.held.get_or_insert_default();
+                }
+                Ok(Order::Release) => {
+                    for (to, data) in self.held.take().into_iter().flatten() {
+                        self.post(to, &data);
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -174,8 +196,8 @@ impl Carrier {
         }
     }
 
-    fn post(&mut self, letter: Letter) {
-        let weather = *self.weather.lock().unwrap_or_else(PoisonError::into_inner);
+    fn post(&mut self, to: usize, data: &Value) {
+        let weather = self.weather;
         self.tally.sent.fetch_add(1, Ordering::Relaxed);
         if self.below(100) < weather.loss_percent {
             self.tally.lost.fetch_add(1, Ordering::Relaxed);
@@ -183,13 +205,13 @@ impl Carrier {
         }
         let twice = self.below(100) < weather.duplicate_percent;
         self.tally.doubled.fetch_add(u64::from(twice), Ordering::Relaxed);
-        let line = json!({"cmd": "signal", "data": letter.data, "id": TAG}).to_string();
+        let line = json!({"cmd": "signal", "data": data, "id": TAG}).to_string();
         let longest = u64::try_from(weather.longest_delay.as_micros()).unwrap_or(u64::MAX);
         for _ in 0..=u8::from(twice) {
             let delay = Duration::from_micros(self.below(longest.saturating_add(1)));
             self.number += 1;
             let due = Instant::now() + delay;
-            self.under_way.push(Reverse((due, self.number, letter.to, line.clone())));
+            self.under_way.push(Reverse((due, self.number, to, line.clone())));
         }
     }
 

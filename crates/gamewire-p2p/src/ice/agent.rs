@@ -6,9 +6,9 @@ use gamewire_crypto::Entropy;
 use gamewire_proto::Time;
 
 use super::{
-    AgentConfig, Base, CandidateKind, Credentials, DataRange, DropReason, FailureReason, IceEvent,
-    Input, Path, Role, SocketId, TraceStep, Transmit,
-    candidate::{LocalCandidate, RemoteCandidate},
+    AgentConfig, Base, CandidateKind, CandidateTypes, Credentials, DataRange, DropReason,
+    FailureReason, IceEvent, Input, Path, Role, SocketId, TraceStep, Transmit,
+    candidate::{LocalCandidate, RemoteCandidate, is_usable},
     checklist::{Checklist, PairKey},
     gather::{ASK_AGAIN, Gathering},
     local::Locals,
@@ -176,6 +176,20 @@ impl Agent {
         self.selected = None;
         self.nominee = None;
         self.moved = None;
+    }
+
+    /// A router forwards its address `external` to a socket: as good as what a STUN server sees.
+    pub fn add_mapped_address(&mut self, now: Time, socket: SocketId, external: SocketAddr) {
+        let external = canonical(external);
+        let enabled = self.config.enable.contains(CandidateTypes::PUBLIC);
+        if let Some(socket) = self.locals.socket(socket).filter(|_| enabled)
+            && is_usable(external, self.config.allow_loopback)
+        {
+            let kind = CandidateKind::ServerReflexive;
+            let candidate = socket.reflexive_candidate(kind, external, external.ip());
+            self.add_local_candidate(now, candidate);
+        }
+        self.proceed(now);
     }
 
     /// A candidate line was signaled. False: it cannot be used, or there are too many.

@@ -445,7 +445,7 @@ impl PeerConnection {
             self.connection.handle_control(now, control, entropy);
             self.after(now);
         } else if self.connection.handle_data(now, datagram) {
-            if let Some(path) = self.routes.on_packet(path) {
+            if let Some(path) = self.routes.on_packet(now, path) {
                 self.connection.set_remote(path.remote);
             }
             self.connection.route_found();
@@ -554,9 +554,13 @@ impl PeerConnection {
         message
     }
 
+    /// Whether nothing but goodbyes leaves any more.
+    fn is_over(&self) -> bool {
+        self.connection.end().is_some() && !self.connection.is_lingering()
+    }
+
     fn goodbye_wanted(&self) -> bool {
-        self.connection.end().is_some()
-            && !self.connection.is_lingering()
+        self.is_over()
             && !self.goodbye.answered
             && self.connection.state() != ConnectionState::ClosedByPeer
     }
@@ -649,7 +653,7 @@ impl PeerConnection {
             self.agent.as_ref().and_then(Agent::poll_timeout),
             self.signals.deadline().filter(|_| !self.held),
             self.goodbye.next.filter(|_| !self.held),
-            self.routes.deadline(),
+            self.routes.deadline().filter(|_| !self.is_over()),
         ]
         .into_iter()
         .flatten()

@@ -9,6 +9,10 @@ use crate::ice::{Path, SocketId};
 /// A path that is chosen and not confirmed is probed this often.
 const PROBE_INTERVAL: Duration = Duration::from_millis(200);
 
+/// A path that nothing came by for so long is probed. Valve's library says goodbye over a route only
+/// in answer to something, and for five seconds only.
+const QUIET_PROBE_INTERVAL: Duration = Duration::from_secs(3);
+
 /// Datagrams to be sent from one socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RoutedTransmit {
@@ -29,6 +33,8 @@ pub(super) struct Routes {
     confirmed: Option<Path>,
     /// Chosen by the agent and not yet confirmed, with the time of the next probe.
     candidate: Option<(Path, Time)>,
+    /// When the path in use is probed unless something comes by it.
+    quiet_at: Option<Time>,
 }
 
 impl Routes {
@@ -54,7 +60,8 @@ impl Routes {
     }
 
     /// An authentic packet came this way. The path that packets take from now on, if that changed.
-    pub(super) fn on_packet(&mut self, path: Path) -> Option<Path> {
+    pub(super) fn on_packet(&mut self, now: Time, path: Path) -> Option<Path> {
+        self.quiet_at = Some(now + QUIET_PROBE_INTERVAL);
         let chosen = self.candidate.is_some_and(|(candidate, _)| same(candidate, path));
         if chosen || self.confirmed.is_none() {
             if chosen {
@@ -68,20 +75,60 @@ impl Routes {
 
     /// The path to be probed now.
     pub(super) fn due_probe(&mut self, now: Time) -> Option<Path> {
-        let (path, at) = self.candidate.as_mut()?;
-        if *at > now {
-            return None;
+        if let Some((path, at)) = &mut self.candidate
+            && *at <= now
+        {
+            *at = now + PROBE_INTERVAL;
+            return Some(*path);
         }
-        *at = now + PROBE_INTERVAL;
-        Some(*path)
+        if self.quiet_at.is_some_and(|at| at <= now) {
+            self.quiet_at = Some(now + QUIET_PROBE_INTERVAL);
+            return self.confirmed;
+        }
+        None
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
-        self.candidate.map(|(_, at)| at)
+        let candidate = self.candidate.map(|(_, at)| at);
+        candidate.into_iter().chain(self.quiet_at).min()
     }
 }
 
 /// What kind of route it is may be known better later; it is the same path all the same.
 fn same(a: Path, b: Path) -> bool {
     (a.socket, a.remote, a.relay) == (b.socket, b.remote, b.relay)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ice::RouteKind;
+
+    const T0: Time = Time::from_micros(3_000_000_000_000);
+
+    fn path() -> Path {
+        Path {
+            socket: SocketId(0),
+            remote: "198.51.100.7:4000".parse().unwrap(),
+            relay: None,
+            kind: RouteKind::Direct,
+        }
+    }
+
+    #[test]
+    fn a_route_by_which_nothing_comes_is_probed() {
+        let mut routes = Routes::default();
+        assert_eq!(routes.deadline(), None);
+        assert_eq!(routes.on_packet(T0, path()), Some(path()));
+        let quiet = T0 + QUIET_PROBE_INTERVAL;
+        assert_eq!(routes.deadline(), Some(quiet));
+        assert_eq!(routes.due_probe(T0 + Duration::from_secs(1)), None);
+        assert_eq!(routes.due_probe(quiet), Some(path()));
+        assert_eq!(routes.due_probe(quiet), None);
+        // What comes puts it off.
+        let later = quiet + Duration::from_secs(2);
+        assert_eq!(routes.on_packet(later, path()), None);
+        assert_eq!(routes.due_probe(quiet + QUIET_PROBE_INTERVAL), None);
+        assert_eq!(routes.due_probe(later + QUIET_PROBE_INTERVAL), Some(path()));
+    }
 }

@@ -242,7 +242,7 @@ mod tests {
             } else {
                 // Nobody says so: it is found by waiting.
                 assert_eq!(mtu.wanted(now, usize::MAX), None);
-                now = now + PATIENCE;
+                now += PATIENCE;
             }
         }
         (mtu.size(), probes)

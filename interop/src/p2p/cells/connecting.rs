@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::{ACCEPTOR, Case, Place, TOLERATED_LOSS, everything, talk};
+use super::{ACCEPTOR, Case, Place, TOLERATED_LOSS, Where, everything, talk};
 use crate::{
     lab::Families,
     p2p::{meeting::Meeting, post::Weather},
@@ -32,7 +32,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("symmetric: both at once", both_at_once).with(&symmetric),
         Case::new("symmetric: one after the other", one_after_the_other)
             .with(&symmetric)
-            .beyond_valves_acceptor("Crypto handshake missing", "answers without a certificate"),
+            .beyond_valve(Where::Acceptor, "4002", "answers without its keys"),
         Case::new("symmetric: in foul weather", both_in_foul_weather)
             .with(&symmetric)
             .in_weather(Weather::FOUL)
@@ -106,10 +106,14 @@ fn listen_on_both(meeting: &mut Meeting) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Neither hears of the other before both have asked.
 fn ask_from_both(meeting: &mut Meeting) -> anyhow::Result<()> {
     let fields = json!({"virtual_port": PORT, "options": {"SymmetricConnect": 1}});
+    meeting.post.hold();
     meeting.initiator.connect(ACCEPTOR, &fields)?;
-    meeting.acceptor.connect(super::INITIATOR, &fields)
+    meeting.acceptor.connect(super::INITIATOR, &fields)?;
+    meeting.post.release();
+    Ok(())
 }
 
 /// Both sides' connections, which must be those that they asked for.

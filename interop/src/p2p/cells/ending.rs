@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::{Case, talk};
+use super::{Case, Where, talk};
 use crate::{
     lab::{Families, Servers, TURN_PASSWORD, TURN_USER},
     p2p::{
@@ -28,7 +28,8 @@ const NO_ROUTE: i32 = 5009;
 const GAVE_UP_FIRST: [i32; 3] = [TIMED_OUT, NO_RENDEZVOUS, NO_ROUTE];
 
 pub(super) fn cases() -> Vec<Case> {
-    let impatient = json!({"TimeoutInitial": PATIENCE_MS, "TimeoutConnected": PATIENCE_MS});
+    let impatient = json!({"TimeoutInitial": PATIENCE_MS});
+    let attentive = json!({"TimeoutConnected": PATIENCE_MS});
     let all_lost = Weather { loss_percent: 100, ..Weather::FAIR };
     vec![
         Case::new("end: the initiator closes", initiator_closes),
@@ -37,14 +38,14 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("end: the acceptor lingers", acceptor_lingers),
         Case::new("end: refused while asked", refused_at_once)
             .with(&json!({"TimeoutInitial": PATIENCE_MS}))
-            .beyond_valves_acceptor("waited for closed_by_peer", "refusal without a sender"),
+            .beyond_valve(Where::Acceptor, "waited for closed_by_peer", "refusal has no sender"),
         Case::new("end: refused later", refused_later),
         Case::new("end: refused in foul weather", refused_later).in_weather(Weather::FOUL),
         Case::new("end: ignored", ignored).with(&impatient),
         Case::new("end: never accepted", never_accepted).with(&impatient),
         Case::new("end: no signal arrives", never_heard).with(&impatient).in_weather(all_lost),
-        Case::new("end: the acceptor is killed", acceptor_killed).with(&impatient),
-        Case::new("end: the initiator is killed", initiator_killed).with(&impatient),
+        Case::new("end: the acceptor is killed", acceptor_killed).with(&attentive),
+        Case::new("end: the initiator is killed", initiator_killed).with(&attentive),
         Case::new("end: no route", no_route)
             .with(&json!({"TimeoutInitial": 4000}))
             .with(&dead_relay())

@@ -126,3 +126,16 @@ fn servers_are_limited() {
     agent.handle_timeout(START + waited);
     assert!(asked(&mut agent).len() <= 2 * Agent::MAX_SERVERS);
 }
+
+#[test]
+fn what_a_router_forwards_is_signaled() {
+    let mut agent = asking(&[]);
+    lines(&mut agent);
+    agent.add_mapped_address(START, SocketId(0), address("203.0.113.77:4000"));
+    agent.add_mapped_address(START, SocketId(0), address("203.0.113.77:4000"));
+    agent.add_mapped_address(START, SocketId(7), address("203.0.113.78:4000"));
+    agent.add_mapped_address(START, SocketId(0), address("0.0.0.0:4000"));
+    let lines = lines(&mut agent);
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].ends_with(" 203.0.113.77 4000 typ srflx"), "{lines:?}");
+}
