@@ -54,6 +54,10 @@ const fn call(
     Step { name, doc, action: Action::Call { function, command_line } }
 }
 
+/// Steps that only `cargo xtask test --extended` runs, or `--only` by name: together they take longer
+/// than continuous integration may, and two of them need a machine with nothing else to do.
+pub(crate) const EXTENDED: &[&str] = &["instructions", "real-stack", "p2p", "nat-lab"];
+
 /// All steps, in the order in which they run: quick ones first.
 pub(crate) const STEPS: &[Step] = &[
     call(
@@ -182,6 +186,11 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), STEPS.len());
+    }
+
+    #[test]
+    fn extended_steps_exist() {
+        assert!(EXTENDED.iter().all(|name| STEPS.iter().any(|step| step.name == *name)));
     }
 
     #[test]

@@ -290,6 +290,8 @@ pub(crate) struct Worker {
     timers: Timers,
     /// Sockets that have more to receive than one turn takes.
     unfinished: Vec<Token>,
+    /// Empty between receives; kept for its memory.
+    touched: Touched,
     /// The connection to the hub, on the thread that has it.
     hub: Option<Edge>,
 }
@@ -313,6 +315,7 @@ impl Worker {
             bound: HashMap::new(),
             timers: Timers::new(),
             unfinished: Vec::new(),
+            touched: Touched::default(),
             hub,
         }
     }
@@ -556,8 +559,13 @@ impl Worker {
             self.on_writable(core, token);
         }
         self.obey(core);
-        for token in readable {
+        for &token in &readable {
             self.receive(core, token);
+        }
+        if self.unfinished.is_empty() {
+            // Its memory serves again.
+            readable.clear();
+            self.unfinished = readable;
         }
         Ok(())
     }
@@ -580,7 +588,7 @@ impl Worker {
         let Some(bound) = self.bound.get_mut(&token) else { return };
         let link = bound.binding.link.clone();
         for _ in 0..MAX_RECEIVES_PER_TURN {
-            let mut touched = Touched::default();
+            let touched = &mut self.touched;
             let now = core.clock.now();
             let received = link.socket.recv(&mut self.batch, &core.clock, |remote, _, datagram| {
                 link.trace_received(remote, datagram);
@@ -593,7 +601,7 @@ impl Worker {
                         return;
                     }
                 }
-                bound.input(core, now, remote, datagram, &mut touched);
+                bound.input(core, now, remote, datagram, touched);
             });
             touched.settle(core);
             match received.end {
@@ -624,8 +632,8 @@ impl Touched {
         }
     }
 
-    fn settle(self, core: &Core) {
-        for slot in self.slots {
+    fn settle(&mut self, core: &Core) {
+        for slot in self.slots.drain(..) {
             core.drive(&slot, |_, _| ());
         }
     }

@@ -1,4 +1,4 @@
-//! Once a connection flows, memory is asked for per message and per batch, never per packet.
+//! Once a connection flows, memory is asked for per message handed over, never per packet or batch.
 
 mod common;
 
@@ -37,6 +37,8 @@ static COUNTING: Counting = Counting;
 const MESSAGE_BYTES: usize = 64 * 1024;
 const WARM_UP: usize = 200;
 const MESSAGES: usize = 400;
+/// Allocations that need no reason: one for 200 packets.
+const SLACK: u64 = 100;
 
 /// Sends and receives that many messages, both sides in this process.
 fn carry(linked: &Linked, content: &Bytes, count: usize) {
@@ -49,7 +51,8 @@ fn carry(linked: &Linked, content: &Bytes, count: usize) {
 
 #[test]
 fn no_packet_costs_an_allocation_in_the_steady_state() {
-    let linked = linked("127.0.0.1", &[Config::NagleTime(0)]);
+    let options = [Config::NagleTime(0), Config::MtuPacketSize(1300)];
+    let linked = linked("127.0.0.1", &options);
     let content = Bytes::from(vec![7; MESSAGE_BYTES]);
     carry(&linked, &content, WARM_UP);
     let before = ALLOCATIONS.load(Ordering::Relaxed);
@@ -57,5 +60,8 @@ fn no_packet_costs_an_allocation_in_the_steady_state() {
     let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
     let packets = (MESSAGES * MESSAGE_BYTES).div_ceil(1200) as u64;
     println!("{allocations} allocations for {MESSAGES} messages in {packets} packets or more");
-    assert!(allocations * 2 < packets, "{allocations} allocations for {packets} packets");
+    // The content that the application gets, the list it comes in, and the list in `receive` above.
+    // What the system loses, if anything, waits in memory of its own.
+    let expected = 3 * MESSAGES as u64;
+    assert!(allocations <= expected + SLACK, "{allocations} allocations, {packets} packets");
 }
