@@ -48,12 +48,14 @@ pub const DECLARED: &[Declared] = &[
     declared("text", "identity[psn:18446744073709551616]*", PARSE_NUMBER),
     declared("unavailable", "auth.status*", AUTHENTICATION),
     declared("unavailable", "auth.details", AUTHENTICATION),
+    declared("unavailable", "messages.close", CLOSE_SESSION),
     declared("unavailable", "relay.estimate", PING_LOCATIONS),
     declared("unavailable", "relay.parse", PING_LOCATIONS),
 ];
 
 const AUTHENTICATION: &str = "`InitAuthentication`";
 const CLOSE_LISTEN: &str = "`CloseListenSocket`";
+const CLOSE_SESSION: &str = "`CloseSessionWithUser` after a message that could not be sent";
 const CONNECT_ZERO: &str = "`ConnectByIPAddress` with a zero address or port";
 const KNOWN_VALUES: &str =
     "`GetConfigValueInfo` of `MTU_DataSize` and of callbacks that are never made";
