@@ -182,7 +182,9 @@ mod tests {
     #[test]
     fn names_are_words_and_unique() {
         let mut names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
-        assert!(names.iter().all(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '-')));
+        assert!(names.iter().all(|name| {
+            name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        }));
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), STEPS.len());
