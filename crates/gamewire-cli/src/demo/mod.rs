@@ -1,5 +1,6 @@
 //! `gamewire demo`: a server and several clients in one process, under simulated loss.
 
+mod by_name;
 mod content;
 mod players;
 mod traffic;
@@ -10,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use gamewire::Sockets;
 
@@ -127,7 +128,10 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<()> {
     for line in verdict.lines(expectation) {
         print_line(&line)?;
     }
-    if verdict.problems.is_empty() { Ok(()) } else { bail!("the demonstration failed") }
+    if !verdict.problems.is_empty() {
+        bail!("the demonstration failed");
+    }
+    by_name::run().context("connecting by name")
 }
 
 /// Shows the table until all has arrived; returns how long that took.
