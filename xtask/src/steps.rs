@@ -54,6 +54,10 @@ const fn call(
     Step { name, doc, action: Action::Call { function, command_line } }
 }
 
+/// Steps that only `cargo xtask test --extended` runs, or `--only` by name: together they take longer
+/// than continuous integration may, and two of them need a machine with nothing else to do.
+pub(crate) const EXTENDED: &[&str] = &["instructions", "real-stack", "p2p", "nat-lab"];
+
 /// All steps, in the order in which they run: quick ones first.
 pub(crate) const STEPS: &[Step] = &[
     call(
@@ -178,10 +182,17 @@ mod tests {
     #[test]
     fn names_are_words_and_unique() {
         let mut names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
-        assert!(names.iter().all(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '-')));
+        assert!(names.iter().all(|name| {
+            name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        }));
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), STEPS.len());
+    }
+
+    #[test]
+    fn extended_steps_exist() {
+        assert!(EXTENDED.iter().all(|name| STEPS.iter().any(|step| step.name == *name)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use crate::{
     process,
-    steps::{Action, STEPS, Step},
+    steps::{Action, EXTENDED, STEPS, Step},
 };
 
 /// What the user can ask for.
@@ -18,6 +18,9 @@ pub(crate) struct Options {
     /// List the steps and run nothing
     #[arg(long)]
     list: bool,
+    /// Run the steps that need much time and a quiet machine, too; the list marks them
+    #[arg(long)]
+    extended: bool,
     /// Go on after a failed step
     #[arg(long)]
     keep_going: bool,
@@ -47,11 +50,12 @@ impl std::error::Error for Failed {}
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if options.list {
         for step in STEPS {
-            println!("{:<16} {}", step.name, step.doc);
+            let mark = if is_extended(step) { " (extended)" } else { "" };
+            println!("{:<16} {}{mark}", step.name, step.doc);
         }
         return Ok(());
     }
-    let selected = select(STEPS, &options.only)?;
+    let selected = select(STEPS, &options.only, options.extended)?;
     let mut outcomes = Vec::with_capacity(selected.len());
     let mut stopped = false;
     for (index, step) in selected.iter().enumerate() {
@@ -69,13 +73,20 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if failed > 0 { Err(Failed.into()) } else { Ok(()) }
 }
 
-fn select<'a>(steps: &'a [Step], only: &[String]) -> anyhow::Result<Vec<&'a Step>> {
+fn is_extended(step: &Step) -> bool {
+    EXTENDED.contains(&step.name)
+}
+
+fn select<'a>(steps: &'a [Step], only: &[String], extended: bool) -> anyhow::Result<Vec<&'a Step>> {
     for name in only {
         if !steps.iter().any(|step| step.name == name) {
             bail!("there is no step `{name}`; `cargo xtask test --list` names them");
         }
     }
-    let selected = |step: &&Step| only.is_empty() || only.iter().any(|name| name == step.name);
+    let selected = |step: &&Step| match only {
+        [] => extended || !is_extended(step),
+        only => only.iter().any(|name| name == step.name),
+    };
     Ok(steps.iter().filter(selected).collect())
 }
 
@@ -156,8 +167,8 @@ mod tests {
     #[test]
     fn only_known_steps_are_selected() {
         let steps = [step("a", || Ok(())), step("b", || Ok(()))];
-        assert_eq!(select(&steps, &[]).unwrap().len(), 2);
-        assert_eq!(select(&steps, &["b".to_owned()]).unwrap()[0].name, "b");
-        assert!(select(&steps, &["c".to_owned()]).is_err());
+        assert_eq!(select(&steps, &[], false).unwrap().len(), 2);
+        assert_eq!(select(&steps, &["b".to_owned()], false).unwrap()[0].name, "b");
+        assert!(select(&steps, &["c".to_owned()], false).is_err());
     }
 }

@@ -15,8 +15,6 @@ impl EndReason {
     pub const APP_EXCEPTION_MIN: Self = Self(2000);
     /// Largest number that an application may name; the library uses it at shutdown.
     pub const APP_EXCEPTION_MAX: Self = Self(2999);
-    /// Signals cannot be sent.
-    pub const MISC_SIGNALING: Self = Self(5005);
     /// The peer's key exchange or cipher is not acceptable.
     pub const REMOTE_BAD_CRYPT: Self = Self(4002);
     /// The peer's certificate is not acceptable.

@@ -37,10 +37,6 @@ pub const DECLARED: &[Declared] = &[
     declared("lanes", "ended.status*", LANES_AFTER_END),
     declared("lifecycle", "identity.reset_null", RESET_IDENTITY),
     declared("pairs", "pipe.size.524289*", PIPE_SIZE),
-    declared("signaling", "listen.p2p", NOT_YET),
-    declared("signaling", "listen.close", NOT_YET),
-    declared("signaling", "begun.*", NOT_YET),
-    declared("signaling", "failing.*", NOT_YET),
     declared("text", "address[1.2.3.4:]*", PARSE_ADDRESS),
     declared("text", "address[1.2.3.4:garbage]*", PARSE_ADDRESS),
     declared("text", "address[1.2.3.4:5x]*", PARSE_ADDRESS),
@@ -52,19 +48,18 @@ pub const DECLARED: &[Declared] = &[
     declared("text", "identity[psn:18446744073709551616]*", PARSE_NUMBER),
     declared("unavailable", "auth.status*", AUTHENTICATION),
     declared("unavailable", "auth.details", AUTHENTICATION),
-    declared("unavailable", "messages.close", NOT_YET),
+    declared("unavailable", "messages.close", CLOSE_SESSION),
     declared("unavailable", "relay.estimate", PING_LOCATIONS),
     declared("unavailable", "relay.parse", PING_LOCATIONS),
 ];
 
 const AUTHENTICATION: &str = "`InitAuthentication`";
 const CLOSE_LISTEN: &str = "`CloseListenSocket`";
+const CLOSE_SESSION: &str = "`CloseSessionWithUser` after a message that could not be sent";
 const CONNECT_ZERO: &str = "`ConnectByIPAddress` with a zero address or port";
 const KNOWN_VALUES: &str =
     "`GetConfigValueInfo` of `MTU_DataSize` and of callbacks that are never made";
 const LANES_AFTER_END: &str = "status of lanes after the end";
-const NOT_YET: &str =
-    "connections by identity: `ConnectP2P`, custom signaling, `ISteamNetworkingMessages`";
 const PARSE_ADDRESS: &str = "parsing `1.2.3.4:garbage` as an address";
 const PARSE_NUMBER: &str = "parsing a number with something behind it, or too large for its type";
 const PING_LOCATIONS: &str = "ping locations";

@@ -16,6 +16,9 @@ use super::{
 
 /// The bridge.
 const BRIDGE: &str = "public";
+/// An address of its own: else a bridge takes the lowest of its members, and changes it when one comes
+/// or goes, so that peers send what is for the servers to nowhere.
+const BRIDGE_MAC: &str = "02:00:00:00:00:01";
 /// The first number of peers; those below belong to servers.
 const FIRST_PEER: u16 = 256;
 
@@ -62,7 +65,7 @@ impl PublicNetwork {
     /// # Errors
     /// We may not.
     pub fn new(servers: &[u16]) -> anyhow::Result<Self> {
-        let mut lines = format!("link add {BRIDGE} type bridge\n");
+        let mut lines = format!("link add {BRIDGE} address {BRIDGE_MAC} type bridge\n");
         for &server in servers {
             let (v4, v6) = (v4_address(server), v6_address(server));
             lines +=
@@ -258,7 +261,7 @@ fn inside(
 /// A router's `lan` becomes a bridge, for several clients.
 fn bridge_inside(router: &Namespace, gateway: Ipv4Addr) -> anyhow::Result<()> {
     router
-        .ip(&format!("link add lan type bridge\naddr add {gateway}/24 dev lan\nlink set lan up\n"))
+        .ip(&format!("link add lan address {BRIDGE_MAC} type bridge\naddr add {gateway}/24 dev lan\nlink set lan up\n"))
 }
 
 fn join_bridge(

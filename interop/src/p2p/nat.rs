@@ -226,7 +226,7 @@ fn meet(meeting: &mut Meeting, wanted: Route) -> anyhow::Result<()> {
     meeting.settles_on(wanted, PATIENCE)?;
     let plan =
         Plan::new(&[Run::reliable(&[1, 1200, 20_000], 12), Run::unreliable(&[20, 1000], 40)]);
-    meeting.exchange(&plan, 1.0)?;
+    meeting.exchange(&plan, 0.3)?;
     meeting.settles_on(wanted, Duration::ZERO)?;
     meeting.no_signal_was_refused()
 }

@@ -272,7 +272,7 @@ impl PeerConnection {
 
     /// Signals cannot be sent any more.
     pub fn signaling_failed(&mut self, now: Time) {
-        self.connection.fail(now, EndReason::MISC_SIGNALING, "A signal could not be sent");
+        self.connection.fail(now, EndReason::MISC_INTERNAL_ERROR, "A signal could not be sent");
         self.after(now);
     }
 

@@ -25,10 +25,9 @@ use crate::{
 
 /// How long a cell may take unless it says otherwise.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(25);
-/// What may be missing of unreliable messages: the machine is shared.
-const TOLERATED_LOSS: f64 = 0.5;
-/// The same where a relay on a busy machine is between: the table tells what was lost.
-const RELAY_LOSS: f64 = 1.0;
+/// What may be missing of unreliable messages: they come in one burst behind a megabyte, through a
+/// relay in some cells, and on a machine that is shared.
+const TOLERATED_LOSS: f64 = 0.6;
 /// Who asks.
 pub(super) const INITIATOR: &str = "str:anna";
 /// Who is asked.
@@ -81,8 +80,6 @@ struct Case {
 #[derive(Clone, Copy, Debug)]
 struct Shortcoming {
     where_it_shows: Where,
-    /// Whether it shows every time.
-    always: bool,
     /// Part of the reason.
     says: &'static str,
     /// For the table.
@@ -96,8 +93,6 @@ enum Where {
     Acceptor,
     /// Wherever it takes part.
     AnySide,
-    /// Where there is no other library.
-    BothSides,
 }
 
 impl Where {
@@ -106,7 +101,6 @@ impl Where {
         match self {
             Self::Acceptor => valve[1],
             Self::AnySide => valve.contains(&true),
-            Self::BothSides => valve == [true, true],
         }
     }
 }
@@ -135,14 +129,7 @@ impl Case {
     /// Which Valve's library cannot do: the reason then contains `says`, and `what` is for the
     /// table.
     fn beyond_valve(self, where_it_shows: Where, says: &'static str, what: &'static str) -> Self {
-        let shortcoming = Shortcoming { where_it_shows, always: true, says, what };
-        Self { shortcoming: Some(shortcoming), ..self }
-    }
-
-    /// Which two of Valve's libraries cannot do at times; see [`Case::beyond_valve`].
-    fn beyond_valve_at_times(self, says: &'static str, what: &'static str) -> Self {
-        let where_it_shows = Where::BothSides;
-        let shortcoming = Shortcoming { where_it_shows, always: false, says, what };
+        let shortcoming = Shortcoming { where_it_shows, says, what };
         Self { shortcoming: Some(shortcoming), ..self }
     }
 
@@ -257,10 +244,7 @@ impl Cell for PairCell {
 
 fn as_expected(run: anyhow::Result<String>, shortcoming: Shortcoming) -> anyhow::Result<String> {
     match run {
-        Ok(shown) if shortcoming.always => {
-            anyhow::bail!("Valve's library can do it now: {shown}")
-        }
-        Ok(shown) => Ok(shown),
+        Ok(shown) => anyhow::bail!("Valve's library can do it now: {shown}"),
         Err(error) if format!("{error:#}").contains(shortcoming.says) => {
             Ok(format!("Valve's: {}", shortcoming.what))
         }
@@ -271,17 +255,6 @@ fn as_expected(run: anyhow::Result<String>, shortcoming: Shortcoming) -> anyhow:
 /// Small, large and unreliable messages.
 fn everything() -> Plan {
     Plan::new(&[Run::reliable(&[1, 1200, 5000, 150_000], 8), Run::unreliable(&[20, 500, 1100], 60)])
-}
-
-/// The same through a TURN server, which drops datagrams when it has no time for them.
-fn talk_by_relay(meeting: &mut Meeting) -> anyhow::Result<u64> {
-    meeting.dial()?;
-    meeting.connected()?;
-    let plan = Plan::new(&[
-        Run::reliable(&[1, 1200, 5000, 50_000], 8),
-        Run::unreliable(&[20, 500, 1100], 30),
-    ]);
-    meeting.exchange(&plan, RELAY_LOSS)
 }
 
 /// Connects and says something both ways. The routes.
