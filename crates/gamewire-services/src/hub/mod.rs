@@ -35,7 +35,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use self::shared::{Phase, Shared, go_away};
+use self::shared::{Phase, Shared};
 use crate::store::{BusMessage, MAX_BUS_BACKLOG, Store};
 
 /// Where a hub keeps the key that it made for itself in development.
@@ -296,7 +296,6 @@ impl Running {
             // Spread over half of the time, so that those who take over are not run down.
             let within_ms = u32::try_from(deadline.as_millis() / 2).unwrap_or(u32::MAX);
             self.shared.phase.send_replace(Phase::Draining { within_ms });
-            self.shared.registry.broadcast(&go_away(within_ms));
             let _ = tokio::time::timeout(deadline, self.everybody_gone()).await;
         }
         self.shared.phase.send_replace(Phase::Stopping);

@@ -137,13 +137,6 @@ impl Registry {
         let dropped = connections.iter().map(|outbox| outbox.push(event.clone())).sum();
         (connections.len() as u64, dropped)
     }
-
-    /// Queues an event for everybody.
-    pub(super) fn broadcast(&self, event: &Bytes) {
-        for outbox in guard(&self.users).values().flatten() {
-            outbox.push(event.clone());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::{
     login::{self, Gate, LoginError, Proven},
     metrics::{Drop, Outcome},
     registry::{Outbox, Outgoing},
-    shared::{Phase, Shared, event, go_away, stopped, topic, unix_seconds},
+    shared::{Phase, Shared, event, go_away, topic, unix_seconds},
     sources::Place,
 };
 
@@ -51,18 +51,30 @@ const GONE: End = end(close::GOING_AWAY, "gone");
 /// Serves a client until it goes.
 pub(super) async fn serve(shared: Arc<Shared>, mut socket: WebSocket, place: Place, host: String) {
     let ended = match log_in(&shared, &mut socket, &host).await {
-        Ok(proven) => {
-            shared.metrics.sessions.inc();
-            let ended = Session::new(&shared, &place, proven).run(&mut socket).await;
-            shared.metrics.sessions.dec();
-            ended
-        }
+        Ok((proven, _counted)) => Session::new(&shared, &place, proven).run(&mut socket).await,
         Err(ended) => ended,
     };
     let frame = CloseFrame { code: ended.code, reason: ended.reason.into() };
     // The client may be gone, or not read any more.
     let farewell = socket.send(Message::Close(Some(frame)));
     let _ = timeout(Duration::from_secs(1), farewell).await;
+}
+
+/// One client among those that are logged in, from before it learns that it is: a hub that drains
+/// waits for it.
+struct Counted<'a>(&'a Shared);
+
+impl<'a> Counted<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.metrics.sessions.inc();
+        Self(shared)
+    }
+}
+
+impl std::ops::Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.sessions.dec();
+    }
 }
 
 async fn send(shared: &Shared, socket: &mut WebSocket, message: Message) -> Result<(), End> {
@@ -102,7 +114,11 @@ fn request(
 
 // ---- login -------------------------------------------------------------------------------------
 
-async fn log_in(shared: &Arc<Shared>, socket: &mut WebSocket, host: &str) -> Result<Proven, End> {
+async fn log_in<'a>(
+    shared: &'a Arc<Shared>,
+    socket: &mut WebSocket,
+    host: &str,
+) -> Result<(Proven, Counted<'a>), End> {
     let Ok(pending) = shared.pending_place() else {
         shared.metrics.drop(Drop::connection_limit);
         return Err(end(close::AGAIN_LATER, "too many logins"));
@@ -143,12 +159,13 @@ async fn next_login(shared: &Shared, socket: &mut WebSocket) -> Result<HubLogin,
     }
 }
 
-async fn answer_login(
-    shared: &Shared,
+async fn answer_login<'a>(
+    shared: &'a Shared,
     socket: &mut WebSocket,
     login: &HubLogin,
     judged: Result<Proven, LoginError>,
-) -> Result<Proven, End> {
+) -> Result<(Proven, Counted<'a>), End> {
+    let counted = judged.is_ok().then(|| Counted::new(shared));
     let outcome = if judged.is_ok() { Outcome::done } else { Outcome::refused };
     shared.metrics.login(login::method(login), outcome);
     let idle_ms = shared.config.limits.idle_timeout.as_millis();
@@ -169,7 +186,7 @@ async fn answer_login(
     tracing::debug!(?outcome, result = ?judged, "login");
     let result = event(hub_event::Body::Login(result));
     send(shared, socket, Message::Binary(result)).await?;
-    judged.map_err(|_| end(close::POLICY, "login refused"))
+    judged.ok().zip(counted).ok_or(end(close::POLICY, "login refused"))
 }
 
 // ---- session -----------------------------------------------------------------------------------
@@ -200,10 +217,6 @@ impl<'a> Session<'a> {
                 bus.subscribe(&topic);
             }
         });
-        // Whoever joined while the others were told.
-        if let Phase::Draining { within_ms } = shared.phase() {
-            self.outbox.push(go_away(within_ms));
-        }
         let Err(ended) = self.serve(socket).await;
         shared.registry.leave(&self.proven.user, &self.outbox, || {
             if let Some(bus) = shared.store.bus() {
@@ -219,6 +232,8 @@ impl<'a> Session<'a> {
         let mut heard = Instant::now();
         let mut ping_at = heard + idle / 3;
         let mut phase = shared.phase.subscribe();
+        // The hub may have begun to drain before this client was in.
+        phase.mark_changed();
         loop {
             let notice = (self.dropped > 0).then_some(self.next_notice);
             let wake_at = (heard + idle).min(ping_at).min(notice.unwrap_or(ping_at));
@@ -233,8 +248,9 @@ impl<'a> Session<'a> {
                     Outgoing::Event(event) => send(shared, socket, Message::Binary(event)).await?,
                     Outgoing::End(reason) => return Err(end(close::POLICY, reason)),
                 },
-                () = stopped(&mut phase) => {
-                    return Err(end(close::GOING_AWAY, "the hub shuts down"));
+                _ = phase.changed() => {
+                    let now = *phase.borrow_and_update();
+                    self.enter(now)?;
                 }
                 () = sleep_until(wake_at) => {
                     let now = Instant::now();
@@ -253,6 +269,17 @@ impl<'a> Session<'a> {
                 }
             }
         }
+    }
+
+    fn enter(&self, phase: Phase) -> Result<(), End> {
+        match phase {
+            Phase::Serving => {}
+            Phase::Draining { within_ms } => {
+                self.outbox.push(go_away(within_ms));
+            }
+            Phase::Stopping => return Err(end(close::GOING_AWAY, "the hub shuts down")),
+        }
+        Ok(())
     }
 
     fn handle(&mut self, request: HubRequest) -> Result<(), End> {

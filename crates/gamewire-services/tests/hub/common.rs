@@ -156,7 +156,10 @@ impl Client {
 
     /// The next event; `None`: the connection ended.
     pub(crate) fn try_next(&mut self) -> Option<Body> {
+        let start = std::time::Instant::now();
         loop {
+            // The hub's pings must not prolong it.
+            assert!(start.elapsed() < PATIENCE * 2, "waited in vain");
             match self.socket.read() {
                 Ok(Message::Binary(bytes)) => return HubEvent::decode(bytes).unwrap().body,
                 Ok(Message::Ping(_) | Message::Pong(_)) => {}
