@@ -132,14 +132,7 @@ pub(crate) fn route(sockets: &Sockets, connection: ConnectionHandle) -> Route {
 
 /// Whether a connection has come to its end.
 pub(crate) fn has_ended(sockets: &Sockets, connection: ConnectionHandle) -> bool {
-    !matches!(
-        sockets.state(connection),
-        Some(
-            ConnectionState::Connecting
-                | ConnectionState::FindingRoute
-                | ConnectionState::Connected
-        )
-    )
+    !sockets.state(connection).is_some_and(ConnectionState::is_alive)
 }
 
 /// Listens and says where, on standard output.

@@ -19,6 +19,16 @@ pub enum ConnectionState {
     ProblemDetectedLocally,
 }
 
+impl ConnectionState {
+    /// Whether messages flow, or may yet: it is neither over nor closed.
+    pub const fn is_alive(self) -> bool {
+        match self {
+            Self::Connecting | Self::FindingRoute | Self::Connected => true,
+            Self::None | Self::ClosedByPeer | Self::ProblemDetectedLocally => false,
+        }
+    }
+}
+
 /// Something that the application may want to know.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {

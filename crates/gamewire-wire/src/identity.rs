@@ -207,6 +207,13 @@ impl Identity {
         matches!(self, Self::IpAddress(address) if address.is_localhost())
     }
 
+    /// Whether nobody in particular goes by it: it is invalid, or this machine's own address. No
+    /// certificate is made for it, and nobody is found by it.
+    #[must_use]
+    pub fn is_nobody(&self) -> bool {
+        self.is_invalid() || self.is_localhost()
+    }
+
     /// Whether this is no identity at all.
     #[must_use]
     pub const fn is_invalid(&self) -> bool {

@@ -180,7 +180,7 @@ impl Authentication {
     /// none. Names our identity if it is settled.
     pub(crate) fn certificate_request(&mut self, entropy: &mut dyn Entropy) -> Vec<u8> {
         let key = self.key.get_or_insert_with(|| SigningKey::generate(entropy)).public_key();
-        let identity = Some(&self.identity).filter(|id| !id.is_invalid() && !id.is_localhost());
+        let identity = Some(&self.identity).filter(|id| !id.is_nobody());
         CertificateRequest { key, identity: identity.cloned(), pops: Vec::new() }.encode()
     }
 

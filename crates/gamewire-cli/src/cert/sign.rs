@@ -138,7 +138,7 @@ fn check(args: &SignArgs, certificate: &Certificate) -> anyhow::Result<()> {
         Some(_) if certificate.app_ids.is_empty() => {
             bail!("a certificate for an identity must name an application: add --app N")
         }
-        Some(identity) if identity.is_localhost() || identity.is_invalid() => {
+        Some(identity) if identity.is_nobody() => {
             bail!("{identity} stands for nobody in particular; name another --identity")
         }
         Some(_) | None => Ok(()),

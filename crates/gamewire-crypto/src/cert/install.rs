@@ -95,7 +95,7 @@ pub fn install(
 }
 
 fn check_identity(certificate: &Certificate, own: Option<&Identity>) -> Result<(), InstallError> {
-    let own = own.filter(|own| !own.is_invalid() && !own.is_localhost());
+    let own = own.filter(|own| !own.is_nobody());
     match (&certificate.identity, own) {
         (None, _) if certificate.pops.is_empty() => Err(InstallError::NoIdentity),
         (Some(theirs), Some(own)) if theirs != own => Err(InstallError::IdentityMismatch),

@@ -43,7 +43,7 @@ impl Routes {
         self.confirmed
     }
 
-    /// The agent chose a path. True: it is the one in use already.
+    /// The agent chose a path.
     pub(super) fn on_selected(&mut self, now: Time, path: Path) {
         let known = self.confirmed.is_some_and(|confirmed| same(confirmed, path));
         if known {

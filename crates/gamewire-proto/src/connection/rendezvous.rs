@@ -170,12 +170,7 @@ impl Connection {
 
     /// Breaks the connection for a reason that others found.
     pub fn fail(&mut self, now: Time, reason: EndReason, text: &str) {
-        if matches!(
-            self.state(),
-            ConnectionState::Connecting
-                | ConnectionState::FindingRoute
-                | ConnectionState::Connected
-        ) {
+        if self.state().is_alive() {
             self.break_off(now, reason, text);
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn resolve(
         (Some(identity), _) if !identity.is_invalid() => {
             Ok(if identity.is_localhost() { seen() } else { identity.clone() })
         }
-        (_, Some(identity)) if identity.is_localhost() || identity.is_invalid() => Ok(seen()),
+        (_, Some(identity)) if identity.is_nobody() => Ok(seen()),
         (_, Some(Identity::IpAddress(_))) => Err(Refusal::new(
             EndReason::REMOTE_BAD_CERT,
             "An address as identity must be in the certificate",

@@ -52,9 +52,10 @@ impl RemoteHalf {
         if self.connection_id & 0xffff == 0 {
             return Err(Refusal::new(EndReason::REMOTE_BAD_CRYPT, "No connection id"));
         }
-        let nobody = self.identity.is_invalid() || self.identity.is_localhost();
         let text = "A peer that is found by identity must have one";
-        (!nobody).then_some(()).ok_or_else(|| Refusal::new(EndReason::REMOTE_BAD_CERT, text))
+        (!self.identity.is_nobody())
+            .then_some(())
+            .ok_or_else(|| Refusal::new(EndReason::REMOTE_BAD_CERT, text))
     }
 }
 

@@ -161,7 +161,7 @@ impl Coordinator {
         now_unix: u64,
     ) -> Result<Vec<u8>, CreateCertError> {
         let ca = self.key.as_ref().ok_or(CreateCertError::NoKey)?;
-        if identity.is_invalid() || identity.is_localhost() {
+        if identity.is_nobody() {
             return Err(CreateCertError::Identity);
         }
         if app_id == 0 {

@@ -129,7 +129,7 @@ impl Gate<'_> {
             Method::claim if self.config.is_development() => (claimed(login)?, latest),
             Method::claim | Method::nothing => return Err(LoginError::AuthenticationRequired),
         };
-        if identity.is_invalid() || identity.is_localhost() {
+        if identity.is_nobody() {
             return Err(LoginError::NoIdentity);
         }
         Ok(Proven { user: User { app_id, identity }, until_unix, method })

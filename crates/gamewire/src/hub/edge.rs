@@ -284,7 +284,7 @@ impl Edge {
             self.means = Means::Certificate;
         } else if let Some(ticket) = guard(&hub.ticket).clone() {
             login.ticket = Some(ticket.into());
-        } else if !auth.identity().is_invalid() && !auth.identity().is_localhost() {
+        } else if !auth.identity().is_nobody() {
             login.identity = Some(auth.identity().to_string());
         }
         login

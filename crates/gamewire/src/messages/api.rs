@@ -45,7 +45,7 @@ impl Sockets {
         channel: i32,
     ) -> Result<(), UserSendError> {
         self.core.messages.use_messages();
-        if peer.is_invalid() || peer.is_localhost() || payload.len() > MAX_USER_MESSAGE_BYTES {
+        if peer.is_nobody() || payload.len() > MAX_USER_MESSAGE_BYTES {
             return Err(UserSendError::Invalid);
         }
         let restart = flags.bits() & SendFlags::AUTO_RESTART_BROKEN_SESSION.bits() != 0;

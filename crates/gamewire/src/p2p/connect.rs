@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use gamewire_p2p::rendezvous::{Origin, PeerConfig, PeerConnection, VirtualPorts};
-use gamewire_proto::{event::ConnectionState, send::INTERNAL_HEADER_BYTES};
+use gamewire_proto::send::INTERNAL_HEADER_BYTES;
 use gamewire_wire::identity::Identity;
 
 use super::servers;
@@ -117,7 +117,7 @@ impl Core {
         options: &[Config],
     ) -> Result<ConnectionHandle, P2pError> {
         let own = self.authentication().identity().clone();
-        if own.is_invalid() || own.is_localhost() {
+        if own.is_nobody() {
             return Err(P2pError::LocalIdentityUnknown);
         }
         let scope = ScopeValues::child(&self.interface, Scope::Connection);
@@ -204,13 +204,7 @@ impl Core {
     /// The connection that a symmetric one would be.
     fn find_symmetric(&self, whom: &Identity, ports: VirtualPorts) -> Option<Arc<Slot>> {
         self.find_peer(|peer| {
-            let lives = matches!(
-                peer.connection().state(),
-                ConnectionState::Connecting
-                    | ConnectionState::FindingRoute
-                    | ConnectionState::Connected
-            );
-            lives
+            peer.connection().state().is_alive()
                 && peer.is_symmetric()
                 && peer.ports() == ports
                 && peer.remote_identity() == Some(whom)

@@ -88,7 +88,7 @@ impl Core {
         context: &mut dyn SignalingRecvContext,
     ) -> bool {
         let own = self.authentication().identity().clone();
-        if own.is_invalid() || own.is_localhost() {
+        if own.is_nobody() {
             return false;
         }
         let signal = match Signal::decode(bytes) {

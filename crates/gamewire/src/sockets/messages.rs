@@ -231,14 +231,7 @@ impl Sockets {
             let Some(messages) = self.receive_messages(connection, max) else {
                 return Some(None);
             };
-            let lives = matches!(
-                self.state(connection),
-                Some(
-                    ConnectionState::Connecting
-                        | ConnectionState::FindingRoute
-                        | ConnectionState::Connected
-                )
-            );
+            let lives = self.state(connection).is_some_and(ConnectionState::is_alive);
             let over = messages.is_empty() && !lives;
             (over || !messages.is_empty()).then_some(Some(messages))
         });

@@ -216,13 +216,8 @@ impl From<MachineLane> for LaneStatus {
 impl QuickStatus {
     /// `None` for a connection that is over.
     pub(crate) fn from_real_time(status: RealTimeStatus) -> Option<Self> {
-        match status.state {
-            ConnectionState::Connecting
-            | ConnectionState::FindingRoute
-            | ConnectionState::Connected => {}
-            ConnectionState::None
-            | ConnectionState::ClosedByPeer
-            | ConnectionState::ProblemDetectedLocally => return None,
+        if !status.state.is_alive() {
+            return None;
         }
         Some(Self {
             state: status.state,
