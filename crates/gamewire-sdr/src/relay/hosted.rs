@@ -16,7 +16,7 @@ use gamewire_wire::{
             connection_stats_client_to_router, connection_stats_router_to_client,
         },
     },
-    relay::{DataHeader, DataKind, DataPacket, Datagram, TimeSincePrevious, decode, id},
+    relay::{DataKind, DataPacket, Datagram, decode, id},
 };
 
 use super::{
@@ -27,6 +27,7 @@ use super::{
         SESSION_BYTES_PER_SECOND, SESSION_PACKETS_PER_SECOND, SourceBucket,
         UNCONFIRMED_SERVER_PACKETS,
     },
+    onward::{EndToEnd, NextLeg},
     reach,
     session::{Hosted, Route, Session},
 };
@@ -306,24 +307,13 @@ impl Relay {
         let Route::Hosted(hosted) = &mut session.route else {
             return Err(RelayDrop::Unexpected);
         };
-        let (relay_sequence, relay) = hosted.server_leg.on_sent(at.now, packet.payload.len());
-        let header = DataHeader {
-            kind: DataKind::Relay,
-            e2e_sequence: packet.header.e2e_sequence,
-            relay_sequence,
+        let next = NextLeg {
+            side: Side::Interior,
+            to: server_address,
             id: session.id,
-            is_session_id: true,
-            time_since_previous: packet
-                .header
-                .time_since_previous
-                .map(|time| TimeSincePrevious { e2e: time.e2e, relay }),
+            sent: hosted.server_leg.on_sent(at.now, packet.payload.len()),
         };
-        self.batch.push(Side::Interior, server_address, |out| {
-            header.encode(None, out);
-            out.extend_from_slice(packet.payload);
-        });
-        self.counters.to_servers += 1;
-        self.counters.payload_bytes += packet.payload.len() as u64;
+        self.forward(next, EndToEnd::of(packet));
         if let Some(stats) = packet.stats {
             let stats = decode(stats).map_err(|_| RelayDrop::Malformed)?;
             self.take_client_stats(at, client, stats)?;
@@ -341,16 +331,7 @@ impl Relay {
         let stats: ConnectionStatsClientToRouter =
             decode(body).map_err(|_| RelayDrop::Malformed)?;
         let client = (from, stats.client_connection_id.unwrap_or(0));
-        let Some(session) = self.sessions.by_client(client) else {
-            return self.answer_no_session(at, client, length, RelayDrop::NoSession);
-        };
-        session.last_heard = at.now;
-        if !session.from_client.take(at.now, length) {
-            return Err(RelayDrop::SessionLimit);
-        }
-        if let Some(sequence) = stats.seq_num_c2r {
-            session.leg.on_received(at.now, sequence as u16, length);
-        }
+        self.on_stats_of_client(at, client, stats.seq_num_c2r, length)?;
         self.take_client_stats(at, client, stats)
     }
 
@@ -587,26 +568,10 @@ impl Relay {
         if let Route::Hosted(hosted) = &mut session.route {
             hosted.server_leg.on_received(at.now, packet.header.relay_sequence, length);
         }
-        let (relay_sequence, relay) = session.leg.on_sent(at.now, packet.payload.len());
         let (to, id) = session.client;
         let session_id = session.id;
-        let header = DataHeader {
-            kind: DataKind::Relay,
-            e2e_sequence: packet.header.e2e_sequence,
-            relay_sequence,
-            id,
-            is_session_id: false,
-            time_since_previous: packet
-                .header
-                .time_since_previous
-                .map(|time| TimeSincePrevious { e2e: time.e2e, relay }),
-        };
-        self.batch.push(Side::Front, to, |out| {
-            header.encode(None, out);
-            out.extend_from_slice(packet.payload);
-        });
-        self.counters.to_clients += 1;
-        self.counters.payload_bytes += packet.payload.len() as u64;
+        let sent = session.leg.on_sent(at.now, packet.payload.len());
+        self.forward(NextLeg { side: Side::Front, to, id, sent }, EndToEnd::of(packet));
         if let Some(stats) = packet.stats {
             let stats = decode(stats).map_err(|_| RelayDrop::Malformed)?;
             self.take_server_stats(at, session_id, stats);

@@ -11,6 +11,7 @@ mod hosted;
 mod interior;
 mod leg;
 pub mod limits;
+mod onward;
 mod p2p;
 mod ping;
 mod reach;
@@ -312,6 +313,27 @@ impl Relay {
         if length > request_length {
             self.batch.pop();
             return Err(RelayDrop::ReplyTooLong);
+        }
+        Ok(())
+    }
+
+    /// Statistics of a client came: they count as a packet of its leg, and need a session.
+    fn on_stats_of_client(
+        &mut self,
+        at: Moment,
+        client: ClientKey,
+        sequence: Option<u32>,
+        length: usize,
+    ) -> Result<(), RelayDrop> {
+        let Some(session) = self.sessions.by_client(client) else {
+            return self.answer_no_session(at, client, length, RelayDrop::NoSession);
+        };
+        session.last_heard = at.now;
+        if !session.from_client.take(at.now, length) {
+            return Err(RelayDrop::SessionLimit);
+        }
+        if let Some(sequence) = sequence {
+            session.leg.on_received(at.now, sequence as u16, length);
         }
         Ok(())
     }

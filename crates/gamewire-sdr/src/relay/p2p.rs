@@ -11,7 +11,7 @@ use gamewire_wire::{
         NoConnection, P2pBadRouteRouterToClient, P2pSessionEstablished, P2pSessionRequest,
         P2pSessionRequestBody, connection_stats_p2p_client_to_router, p2p_session_request_body,
     },
-    relay::{DataHeader, DataKind, DataPacket, TimeSincePrevious, decode, id},
+    relay::{DataPacket, decode, id},
 };
 use prost::Message as _;
 
@@ -19,6 +19,7 @@ use super::{
     Moment, Relay, RelayDrop, Side, StatsParts, interior,
     leg::Leg,
     limits::{Allowance, SESSION_BYTES_PER_SECOND, SESSION_PACKETS_PER_SECOND, SourceBucket},
+    onward::{EndToEnd, NextLeg},
     ping::{KIND_PING, KIND_PONG},
     reach,
     session::{ClientKey, P2p, Route, Session, Target, identity_hash},
@@ -336,21 +337,10 @@ impl Relay {
                 if !session.to_client.take(at.now, payload.len()) {
                     return Err(RelayDrop::SessionLimit);
                 }
-                let (relay_sequence, relay) = session.leg.on_sent(at.now, payload.len());
-                let header = DataHeader {
-                    kind: DataKind::Relay,
-                    e2e_sequence,
-                    relay_sequence,
-                    id: session.client.1,
-                    is_session_id: false,
-                    time_since_previous: time.map(|e2e| TimeSincePrevious { e2e, relay }),
-                };
-                self.batch.push(Side::Front, session.client.0, |out| {
-                    header.encode(None, out);
-                    out.extend_from_slice(payload);
-                });
-                self.counters.to_clients += 1;
-                self.counters.payload_bytes += payload.len() as u64;
+                let (to, id) = session.client;
+                let sent = session.leg.on_sent(at.now, payload.len());
+                let content = EndToEnd { sequence: e2e_sequence, time, payload };
+                self.forward(NextLeg { side: Side::Front, to, id, sent }, content);
                 Ok(())
             }
             Content::Control { id: message, body } => {
@@ -437,16 +427,7 @@ impl Relay {
         let stats: ConnectionStatsP2pClientToRouter =
             decode(body).map_err(|_| RelayDrop::Malformed)?;
         let client = (from, stats.connection_id.unwrap_or(0));
-        let Some(session) = self.sessions.by_client(client) else {
-            return self.answer_no_session(at, client, length, RelayDrop::NoSession);
-        };
-        session.last_heard = at.now;
-        if !session.from_client.take(at.now, length) {
-            return Err(RelayDrop::SessionLimit);
-        }
-        if let Some(sequence) = stats.seq_num_c2r {
-            session.leg.on_received(at.now, sequence as u16, length);
-        }
+        self.on_stats_of_client(at, client, stats.seq_num_c2r, length)?;
         self.take_p2p_stats(at, client, stats)
     }
 
