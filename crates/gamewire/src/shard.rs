@@ -82,9 +82,9 @@ impl Shard {
         self.admission().check(address)
     }
 
-    /// A connection came in.
-    pub(crate) fn opened(&self, key: ConnectionKey, address: IpAddr) {
-        self.admission().opened(key, address);
+    /// A connection comes in, unless others took the last room since [`Shard::check`].
+    pub(crate) fn try_open(&self, key: ConnectionKey, address: IpAddr) -> Result<(), DropReason> {
+        self.admission().try_open(key, address)
     }
 
     /// A connection is pending no more.

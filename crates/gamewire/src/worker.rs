@@ -718,10 +718,13 @@ impl Bound {
         let made = listener.admit(core, now, incoming, (link, entrance), reply);
         if let Some((slot, local_id, identity)) = made {
             let key = ConnectionKey(slot.handle.to_raw());
-            entrance.endpoint.insert_acceptor(key, local_id, incoming, identity);
-            if let Some(shard) = &entrance.shard {
-                shard.opened(key, incoming.remote.ip());
+            // Checking keys takes a while, and another thread may have let in the last one meanwhile.
+            let address = incoming.remote.ip();
+            if entrance.shard.as_ref().is_some_and(|shard| shard.try_open(key, address).is_err()) {
+                core.connections.remove(slot.handle.to_raw());
+                return;
             }
+            entrance.endpoint.insert_acceptor(key, local_id, incoming, identity);
             self.slots.insert(key, slot.clone());
             core.drive(&slot, |_, _| ());
         }

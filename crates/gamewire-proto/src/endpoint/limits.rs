@@ -63,6 +63,17 @@ impl Admission {
         Ok(())
     }
 
+    /// One more comes in if there is still room for it: for whoever decided some time after
+    /// [`Admission::check`], while others came in.
+    ///
+    /// # Errors
+    /// The limit that was reached meanwhile; nothing was counted.
+    pub fn try_open(&mut self, key: ConnectionKey, address: IpAddr) -> Result<(), DropReason> {
+        self.check(address)?;
+        self.opened(key, address);
+        Ok(())
+    }
+
     /// One came in and is pending.
     pub fn opened(&mut self, key: ConnectionKey, address: IpAddr) {
         self.pending.insert(key);
@@ -86,5 +97,25 @@ impl Admission {
                 self.per_address.remove(&address);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_told_that_there_is_room_may_still_come_too_late() {
+        let limits = AcceptLimits { max_connections: 1, ..AcceptLimits::default() };
+        let mut admission = Admission::new(limits);
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let [first, second] = [1, 2].map(ConnectionKey);
+        assert_eq!([admission.check(address), admission.check(address)], [Ok(()); 2]);
+        assert_eq!(admission.try_open(first, address), Ok(()));
+        assert_eq!(admission.try_open(second, address), Err(DropReason::PendingFull));
+        // Nothing was counted of the second: the room of the first is all there is to free.
+        admission.closed(second, address);
+        admission.closed(first, address);
+        assert_eq!(admission.try_open(second, address), Ok(()));
     }
 }
