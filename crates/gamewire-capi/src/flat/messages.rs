@@ -1,8 +1,11 @@
 //! ISteamNetworkingMessages: messages by identity, over sessions that come and go by themselves.
 
-use std::ffi::{c_int, c_void};
+use std::{
+    ffi::{c_int, c_void},
+    sync::Arc,
+};
 
-use gamewire::{SendFlags, UserSendError};
+use gamewire::{Identity, SendFlags, Sockets, UserSendError};
 
 use crate::{
     boundary::{guard, is_usable},
@@ -15,6 +18,19 @@ use crate::{
     },
     vtables::ISteamNetworkingMessages,
 };
+
+/// The instance behind an interface, and the peer that is meant.
+///
+/// # Safety
+/// Null, or an identity.
+unsafe fn session_of(
+    this: *const ISteamNetworkingMessages,
+    peer: *const SteamNetworkingIdentity,
+) -> Option<(Arc<Sockets>, Identity)> {
+    // SAFETY: the caller's promise.
+    let peer = unsafe { identity::read(peer) };
+    instance::sockets_of_messages(this).zip(peer)
+}
 
 /// Sends a message to an identity.
 ///
@@ -88,9 +104,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingMessages_AcceptSessionWithUser
 ) -> bool {
     guard(false, || {
         // SAFETY: the caller's promise.
-        let peer = unsafe { identity::read(identityRemote) };
-        let sockets = instance::sockets_of_messages(self_);
-        let asked = sockets.zip(peer);
+        let asked = unsafe { session_of(self_, identityRemote) };
         asked.is_some_and(|(sockets, peer)| sockets.accept_session_with_user(&peer))
     })
 }
@@ -106,9 +120,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingMessages_CloseSessionWithUser(
 ) -> bool {
     guard(false, || {
         // SAFETY: the caller's promise.
-        let peer = unsafe { identity::read(identityRemote) };
-        let sockets = instance::sockets_of_messages(self_);
-        let asked = sockets.zip(peer);
+        let asked = unsafe { session_of(self_, identityRemote) };
         asked.is_some_and(|(sockets, peer)| sockets.close_session_with_user(&peer))
     })
 }
@@ -125,9 +137,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingMessages_CloseChannelWithUser(
 ) -> bool {
     guard(false, || {
         // SAFETY: the caller's promise.
-        let peer = unsafe { identity::read(identityRemote) };
-        let sockets = instance::sockets_of_messages(self_);
-        let asked = sockets.zip(peer);
+        let asked = unsafe { session_of(self_, identityRemote) };
         asked.is_some_and(|(sockets, peer)| sockets.close_channel_with_user(&peer, nLocalChannel))
     })
 }
@@ -146,7 +156,7 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingMessages_GetSessionConnectionI
 ) -> ESteamNetworkingConnectionState {
     guard(0, || {
         // SAFETY: the caller's promise; zeros are a value of both structs.
-        let peer = unsafe {
+        let asked = unsafe {
             if is_usable(pConnectionInfo) {
                 pConnectionInfo.cast::<u8>().write_bytes(0, size_of::<SteamNetConnectionInfo_t>());
             }
@@ -154,9 +164,8 @@ pub unsafe extern "C" fn SteamAPI_ISteamNetworkingMessages_GetSessionConnectionI
                 let size = size_of::<SteamNetConnectionRealTimeStatus_t>();
                 pQuickStatus.cast::<u8>().write_bytes(0, size);
             }
-            identity::read(identityRemote)
+            session_of(self_, identityRemote)
         };
-        let asked = instance::sockets_of_messages(self_).zip(peer);
         let found = asked.and_then(|(sockets, peer)| sockets.session_connection_info(&peer));
         let Some((info, status)) = found else { return 0 };
         // SAFETY: the caller's promise.
