@@ -56,6 +56,7 @@ mod p2p;
 mod packet_trace;
 mod pipe;
 mod poll_group;
+mod resolve;
 mod service;
 mod shard;
 mod signal;

@@ -16,7 +16,6 @@ use rustls::ClientConfig;
 use super::{
     HubClient, HubState, guard,
     machine::{Action, Event},
-    resolve::Resolution,
     tls,
     transport::{Progress, Transport, TransportError},
     websocket::{WebSocket, WebSocketEvent},
@@ -24,6 +23,7 @@ use super::{
 use crate::{
     core::Core,
     io::{Registrar, Token},
+    resolve::Resolution,
 };
 
 /// How long one address may take to answer before the next is tried.

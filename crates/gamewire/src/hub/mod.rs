@@ -8,7 +8,6 @@
 mod accept_key;
 mod edge;
 mod machine;
-mod resolve;
 mod tls;
 mod transport;
 mod url;

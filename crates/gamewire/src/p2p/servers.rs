@@ -1,7 +1,7 @@
 //! STUN and TURN servers from the configuration lists (wire.md §9), and their addresses.
 
 use std::{
-    net::{SocketAddr, ToSocketAddrs as _},
+    net::SocketAddr,
     sync::{Arc, Weak},
 };
 
@@ -14,6 +14,7 @@ use super::gather::only_loopback;
 use crate::{
     config::{ConfigData, ConfigId, ScopeValues},
     core::Core,
+    resolve::look_up,
     slot::{Machine, Slot},
 };
 
@@ -22,6 +23,9 @@ const DEFAULT_PORT: u16 = 3478;
 
 /// Most servers of one kind that are looked at.
 const MAX_SERVERS: usize = 8;
+
+/// Most addresses of one name that are used.
+const MAX_ADDRESSES: usize = 2;
 
 /// A server of which the address is not known yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -138,15 +142,15 @@ pub(super) fn resolve(core: &Arc<Core>, slot: &Arc<Slot>, servers: Vec<NamedServ
     let (core, slot) = (Arc::downgrade(core), Arc::downgrade(slot));
     let work = move || {
         for server in servers {
-            let found = (server.host.as_str(), server.port).to_socket_addrs();
+            let found = look_up(&server.host, server.port);
             let mut options = IceOptions::default();
             match found {
                 Ok(addresses) => {
-                    for address in addresses.take(2) {
+                    for address in addresses.into_iter().take(MAX_ADDRESSES) {
                         server.clone().add_to(address, &mut options);
                     }
                 }
-                Err(error) => tracing::warn!(host = server.host, %error, "no address for a server"),
+                Err(error) => tracing::warn!(error, "no address for a server"),
             }
             if hand_over(&core, &slot, options).is_none() {
                 return;

@@ -2,24 +2,22 @@
 
 use std::{
     net::{IpAddr, SocketAddr, ToSocketAddrs as _},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
-
-use super::guard;
 
 /// Most addresses of a name that are tried.
 const MAX_ADDRESSES: usize = 8;
 
-type Answer = Result<Vec<SocketAddr>, String>;
+pub(crate) type Answer = Result<Vec<SocketAddr>, String>;
 
 /// A name that is being looked up.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Resolution(Arc<Mutex<Option<Answer>>>);
+pub(crate) struct Resolution(Arc<Mutex<Option<Answer>>>);
 
 impl Resolution {
     /// Looks a host up, and calls `done` on some thread when that is over.
-    pub(super) fn start(host: &str, port: u16, done: impl FnOnce() + Send + 'static) -> Self {
+    pub(crate) fn start(host: &str, port: u16, done: impl FnOnce() + Send + 'static) -> Self {
         let resolution = Self::default();
         if let Ok(address) = host.parse::<IpAddr>() {
             resolution.answer(Ok(vec![SocketAddr::new(address, port)]));
@@ -38,17 +36,22 @@ impl Resolution {
         resolution
     }
 
+    fn lock(&self) -> MutexGuard<'_, Option<Answer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn answer(&self, answer: Answer) {
-        *guard(&self.0) = Some(answer);
+        *self.lock() = Some(answer);
     }
 
     /// The answer, once.
-    pub(super) fn take(&self) -> Option<Answer> {
-        guard(&self.0).take()
+    pub(crate) fn take(&self) -> Option<Answer> {
+        self.lock().take()
     }
 }
 
-fn look_up(host: &str, port: u16) -> Answer {
+/// The addresses of a host, or why there are none. Blocks.
+pub(crate) fn look_up(host: &str, port: u16) -> Answer {
     let found = (host, port).to_socket_addrs();
     let found: Vec<SocketAddr> =
         found.map_err(|error| format!("{host}: {error}"))?.take(MAX_ADDRESSES).collect();
