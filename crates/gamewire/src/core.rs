@@ -301,7 +301,12 @@ impl Core {
 
     /// The application took messages: lets the machine know if it waits for their room.
     pub(crate) fn after_consuming(&self, slot: &Arc<Slot>, messages: &[Message]) {
-        if slot.on_consumed(messages) {
+        self.consumed(slot, messages.len(), messages.iter().map(|m| m.payload.len()).sum());
+    }
+
+    /// The same, counted.
+    pub(crate) fn consumed(&self, slot: &Arc<Slot>, messages: usize, bytes: usize) {
+        if slot.on_consumed(messages, bytes) {
             self.drive(slot, |_, _| ());
         }
     }

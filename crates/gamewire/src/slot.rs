@@ -25,7 +25,6 @@ use crate::{
     handle::{ConnectionHandle, Keyed, ListenSocketHandle, PollGroupHandle},
     inbox::Inbox,
     link::Link,
-    message::Message,
     p2p::PeerSide,
     pipe::PipeEnd,
     signal::Signal,
@@ -231,14 +230,8 @@ impl Slot {
     }
 
     /// The application took messages of this connection. True: the machine waits for the room.
-    pub(crate) fn on_consumed(&self, messages: &[Message]) -> bool {
-        self.on_consumed_sized(messages, 0)
-    }
-
-    /// The same of messages that each lost a header of so many bytes.
-    pub(crate) fn on_consumed_sized(&self, messages: &[Message], header: usize) -> bool {
-        let bytes = messages.iter().map(|m| header + m.payload.len()).sum();
-        self.consumed.add(messages.len(), bytes);
+    pub(crate) fn on_consumed(&self, messages: usize, bytes: usize) -> bool {
+        self.consumed.add(messages, bytes);
         self.consumed.stalled.load(Ordering::Acquire)
     }
 }

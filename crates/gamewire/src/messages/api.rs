@@ -6,10 +6,7 @@ use bytes::{BufMut as _, BytesMut};
 use gamewire_proto::{connection::CloseRequest, event::ConnectionState, send::MAX_MESSAGE_BYTES};
 use gamewire_wire::identity::Identity;
 
-use super::{
-    HEADER_BYTES, SESSION_VIRTUAL_PORT, UserMessage, UserSendError, header,
-    table::{Notice, Stage},
-};
+use super::{HEADER_BYTES, SESSION_VIRTUAL_PORT, UserMessage, UserSendError, header, table::Stage};
 use crate::{
     Sockets,
     config::Config,
@@ -17,7 +14,7 @@ use crate::{
     error::SendError,
     events::Event,
     handle::ConnectionHandle,
-    message::{Message, Outgoing, SendFlags},
+    message::{Outgoing, SendFlags},
     p2p::Channel,
     slot::Slot,
     status::{ConnectionInfo, RealTimeStatus},
@@ -26,9 +23,6 @@ use crate::{
 /// Why a session's connection was closed: by the application, or because nobody used it (wire.md §8).
 const REASON_CLOSED: i32 = 1001;
 pub(super) const REASON_IDLE: i32 = 1002;
-
-/// What messages carry that were too large to be sent by themselves.
-const MAX_USER_MESSAGE_BYTES: usize = MAX_MESSAGE_BYTES;
 
 impl Sockets {
     /// Sends a message to a peer on a channel; a session is opened if there is none, and one that
@@ -45,7 +39,7 @@ impl Sockets {
         channel: i32,
     ) -> Result<(), UserSendError> {
         self.core.messages.use_messages();
-        if peer.is_nobody() || payload.len() > MAX_USER_MESSAGE_BYTES {
+        if peer.is_nobody() || payload.len() > MAX_MESSAGE_BYTES {
             return Err(UserSendError::Invalid);
         }
         let restart = flags.bits() & SendFlags::AUTO_RESTART_BROKEN_SESSION.bits() != 0;
@@ -76,8 +70,7 @@ impl Sockets {
     pub fn receive_messages_on_channel(&self, channel: i32, max: usize) -> Vec<UserMessage> {
         self.core.messages.use_messages();
         let taken = self.core.messages.take(channel, max);
-        let messages: Vec<Message> = taken.iter().map(|taken| taken.message.clone()).collect();
-        self.core.credit_sessions(&messages);
+        self.core.credit_sessions(&taken);
         taken
     }
 
@@ -212,9 +205,8 @@ impl Core {
         if !is_session(slot) {
             return false;
         }
-        match self.messages.on_state(self.clock.now(), info, slot.handle) {
-            Notice::Failed(info) => self.events.push(Event::MessagesSessionFailed(info)),
-            Notice::Nothing => {}
+        if self.messages.on_state(self.clock.now(), info, slot.handle) {
+            self.events.push(Event::MessagesSessionFailed(Box::new(info.clone())));
         }
         if let (Some(worker), Some(at)) = (&slot.worker, self.messages.next_look()) {
             worker.wake_by(at);
@@ -240,12 +232,13 @@ impl Core {
     }
 
     /// The application took messages of sessions: their headers count as taken, too.
-    fn credit_sessions(&self, messages: &[Message]) {
-        for run in messages.chunk_by(|a, b| a.connection == b.connection) {
-            let Some(slot) = self.connections.find(run[0].connection.to_raw()) else { continue };
-            if slot.on_consumed_sized(run, HEADER_BYTES) {
-                self.drive(&slot, |_, _| ());
-            }
+    fn credit_sessions(&self, messages: &[UserMessage]) {
+        for run in messages.chunk_by(|a, b| a.message.connection == b.message.connection) {
+            let Some(slot) = self.connections.find(run[0].message.connection.to_raw()) else {
+                continue;
+            };
+            let bytes = run.iter().map(|it| HEADER_BYTES + it.message.payload.len()).sum();
+            self.consumed(&slot, run.len(), bytes);
         }
     }
 }

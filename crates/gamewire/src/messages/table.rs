@@ -74,13 +74,6 @@ struct Tables {
     to_close: Vec<(ConnectionHandle, i32, &'static str)>,
 }
 
-/// What a change of a session's connection means for the application.
-#[derive(Debug)]
-pub(crate) enum Notice {
-    Failed(Box<ConnectionInfo>),
-    Nothing,
-}
-
 impl Default for SessionTable {
     fn default() -> Self {
         Self {
@@ -179,25 +172,21 @@ impl SessionTable {
         taken
     }
 
-    /// The state of a session's connection changed.
-    pub(crate) fn on_state(
-        &self,
-        now: Time,
-        info: &ConnectionInfo,
-        of: ConnectionHandle,
-    ) -> Notice {
+    /// The state of a session's connection changed. True: the session failed, and the application is
+    /// to know.
+    pub(crate) fn on_state(&self, now: Time, info: &ConnectionInfo, of: ConnectionHandle) -> bool {
         let mut tables = self.lock();
-        let Some(peer) = tables.by_connection.get(&of).cloned() else { return Notice::Nothing };
-        let Some(session) = tables.by_peer.get_mut(&peer) else { return Notice::Nothing };
+        let Some(peer) = tables.by_connection.get(&of).cloned() else { return false };
+        let Some(session) = tables.by_peer.get_mut(&peer) else { return false };
         let failed = info.state == ConnectionState::ProblemDetectedLocally;
         match info.state {
             ConnectionState::ClosedByPeer | ConnectionState::ProblemDetectedLocally => {}
             ConnectionState::Connected => {
                 session.used = now;
-                return Notice::Nothing;
+                return false;
             }
             ConnectionState::None | ConnectionState::Connecting | ConnectionState::FindingRoute => {
-                return Notice::Nothing;
+                return false;
             }
         }
         // A request that nobody answered is not a failure of anything.
@@ -212,7 +201,7 @@ impl SessionTable {
         tables.by_connection.remove(&of);
         tables.to_close.push((of, 0, ""));
         self.look_by(now);
-        if failed && !unanswered { Notice::Failed(Box::new(info.clone())) } else { Notice::Nothing }
+        failed && !unanswered
     }
 
     fn look_by(&self, at: Time) {
