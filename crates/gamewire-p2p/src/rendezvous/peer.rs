@@ -10,7 +10,7 @@ use gamewire_proto::{
     end::EndReason,
     endpoint::ends_connection,
     event::ConnectionState,
-    handshake::{HandshakeHalf, LocalParty, Refusal},
+    handshake::{LocalParty, Refusal},
 };
 use gamewire_wire::{
     identity::Identity,
@@ -158,10 +158,10 @@ impl PeerConnection {
             Connection::request(now, local_id, party, config.connection.clone(), entropy);
         let mut peer = Self::new(connection, Origin::Local, (local, remote), config);
         peer.start_agent(now, Role::Controlled, entropy);
-        let wait = if peer.asks_servers() { WAIT_FOR_SERVERS } else { Duration::ZERO };
-        peer.signals.schedule(now);
-        if !wait.is_zero() {
-            peer.signals.postpone(now + wait);
+        if peer.asks_servers() {
+            peer.signals.postpone(now + WAIT_FOR_SERVERS);
+        } else {
+            peer.signals.schedule(now);
         }
         peer
     }
@@ -179,12 +179,8 @@ impl PeerConnection {
         entropy: &mut dyn Entropy,
     ) -> Result<Self, Refusal> {
         let local = party.identity.clone();
-        let half =
-            signal.requesting_half().unwrap_or_else(|| gamewire_proto::handshake::RemoteHalf {
-                connection_id: signal.from_connection_id,
-                identity: signal.from.clone(),
-                half: HandshakeHalf::default(),
-            });
+        let asked = signal.request.as_ref().map(|request| request.half.clone());
+        let half = signal.remote_half(asked.unwrap_or_default());
         let connection =
             Connection::requested(now, local_id, &half, party, config.connection.clone(), entropy)?;
         let identities = (local, Some(signal.from.clone()));

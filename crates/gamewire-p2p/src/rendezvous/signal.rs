@@ -143,7 +143,7 @@ impl Signal {
         self.answer.clone().map(|half| self.remote_half(half))
     }
 
-    fn remote_half(&self, half: HandshakeHalf) -> RemoteHalf {
+    pub(super) fn remote_half(&self, half: HandshakeHalf) -> RemoteHalf {
         RemoteHalf { connection_id: self.from_connection_id, identity: self.from.clone(), half }
     }
 
